@@ -1,0 +1,1 @@
+"""Feature matrices: the door for foreign arrays, Features, and the store on disk."""
