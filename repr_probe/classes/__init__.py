@@ -1,0 +1,1 @@
+"""Class tables: names, wnids and the code that reads them."""

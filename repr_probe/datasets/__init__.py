@@ -1,0 +1,1 @@
+"""Data sets: what they are, where they lie, and how their images become tensors."""
