@@ -1,0 +1,82 @@
+"""Intervals: influence functions, delete-one jackknives and half-sampling. No bootstrap: on ranks and on pairs it is wrong (docs/definitions.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from repr_probe.metrics.rows import Rows
+
+Z95 = 1.959963984540054
+N_HALVES = 200
+Interval = tuple[float, float]
+
+
+def normal_interval(value: float, error: float, low: float = -np.inf, high: float = np.inf) -> Interval:
+    """value ± 1.96 standard errors, clipped to the measure's range."""
+    return float(max(low, value - Z95 * error)), float(min(high, value + Z95 * error))
+
+
+def jackknife_interval(value: float, leave_one_out: np.ndarray, low: float = -np.inf, high: float = np.inf) -> Interval:
+    """value ± t · SE from the values with one unit left out, SE² = (K-1)/K Σ (Jₖ - mean J)², t of K - 1 degrees of freedom.
+
+    >>> low, high = jackknife_interval(2.0, np.array([2.5, 2.0, 1.5]))  # the mean of 1, 2, 3: 2 ± 4.303 / √3
+    >>> round(low, 3), round(high, 3)
+    (-0.484, 4.484)
+    """
+    from scipy.special import stdtrit
+
+    units = len(leave_one_out)
+    error = np.sqrt((units - 1) / units * np.sum((leave_one_out - leave_one_out.mean()) ** 2))
+    half = float(stdtrit(units - 1, 0.975)) * error
+    return float(max(low, value - half)), float(min(high, value + half))
+
+
+def half_samples(n: int, seed: int = 0, count: int = N_HALVES) -> Iterable[np.ndarray]:
+    """`count` random subsets of floor(n/2) row numbers, drawn without replacement."""
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        yield rng.permutation(n)[: n // 2]
+
+
+def half_sampling_error(measure: Callable[[np.ndarray], float], n: int, seed: int = 0, count: int = N_HALVES) -> float:
+    """Standard error of `measure(row numbers)` at n rows: the SD over half-samples, times √(h/(n-h))."""
+    half = n // 2
+    values = np.array([measure(rows) for rows in half_samples(n, seed, count)])
+    return float(values.std() * np.sqrt(half / (n - half)))
+
+
+def projected_influence(rows: Rows, center: np.ndarray | None, vectors: np.ndarray, gradients: np.ndarray) -> np.ndarray:
+    """Standard errors of spectral measures: influence of row i = Σⱼ gradientⱼ ((xᵢ - center)·vⱼ)² - a constant.
+
+    vectors (D, rank); gradients (rank, n_measures), ∂measure/∂λⱼ. Returns (n_measures,).
+    The projection runs in float32: a standard error needs three digits, and it is half the cost.
+    """
+    basis = np.ascontiguousarray(vectors, dtype=np.float32)
+    scale = np.abs(gradients).max(axis=0)
+    weights = np.ascontiguousarray(gradients / np.where(scale > 0, scale, 1.0))
+    total, square = np.zeros(gradients.shape[1]), np.zeros(gradients.shape[1])
+    anchor: np.ndarray | None = None
+    for _, block in rows.blocks():
+        if center is not None:
+            block -= center
+        projected = block.astype(np.float32) @ basis
+        influence = np.square(projected, out=projected).astype(np.float64) @ weights  # (rows, n_measures)
+        if anchor is None:
+            anchor = influence.mean(axis=0)
+        influence -= anchor
+        total += influence.sum(axis=0)
+        square += np.einsum("ij,ij->j", influence, influence)
+    n = len(rows)
+    variance = np.maximum(square / n - (total / n) ** 2, 0.0)
+    return np.sqrt(variance / n) * scale
+
+
+def delete_groups(n_units: int, limit: int = 100, seed: int = 0) -> np.ndarray:
+    """Group number of each unit for a delete-one-group jackknife: one unit a group up to `limit`, else `limit` random groups of near-equal size."""
+    if n_units <= limit:
+        return np.arange(n_units)
+    groups = np.arange(n_units) % limit
+    np.random.default_rng(seed).shuffle(groups)
+    return groups

@@ -1,0 +1,188 @@
+"""MomentState: everything that one pass over the rows can tell; additive, mergeable in any order, in float64."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from repr_probe.metrics.lifted import LiftedGram
+from repr_probe.metrics.rows import row_norms
+
+_CONSTANT = 8.0 * np.finfo(np.float64).eps
+
+
+@dataclass
+class ClassSums:
+    """Per class, over non-zero labelled rows: count, Σ lifted unit row, Σ raw row (each (K, ·))."""
+
+    count: np.ndarray
+    lifted: np.ndarray
+    raw: np.ndarray
+
+    @classmethod
+    def empty(cls, n_classes: int, n_features: int) -> ClassSums:
+        return cls(np.zeros(n_classes), np.zeros((n_classes, n_features + 2)), np.zeros((n_classes, n_features)))
+
+    def grown(self, n_classes: int) -> ClassSums:
+        """The same sums with room for more classes."""
+        more = n_classes - len(self.count)
+        return self if more <= 0 else ClassSums(*(np.concatenate([part, np.zeros((more, *part.shape[1:]))]) for part in self.parts()))
+
+    def parts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self.count, self.lifted, self.raw
+
+    def add(self, codes: np.ndarray, lifted: np.ndarray, raw: np.ndarray) -> None:
+        """Segment sums: rows sorted by code, then added run by run."""
+        order = np.argsort(codes, kind="stable")
+        order = order[codes[order] >= 0]
+        if not len(order):
+            return
+        sorted_codes = codes[order]
+        starts = np.flatnonzero(np.r_[True, sorted_codes[1:] != sorted_codes[:-1]])
+        present = sorted_codes[starts]
+        self.count[present] += np.diff(np.r_[starts, len(order)])
+        self.lifted[present] += np.add.reduceat(lifted[order], starts, axis=0)
+        self.raw[present] += np.add.reduceat(raw[order], starts, axis=0)
+
+
+@dataclass
+class ColumnSums:
+    """Per feature: extremes, count of exact zeros, Σ|x|, Σx²."""
+
+    low: np.ndarray
+    high: np.ndarray
+    zeros: np.ndarray
+    absolute: np.ndarray
+    square: np.ndarray
+
+    @classmethod
+    def empty(cls, n_features: int) -> ColumnSums:
+        return cls(np.full(n_features, np.inf), np.full(n_features, -np.inf), *(np.zeros(n_features) for _ in range(3)))
+
+    def add(self, block: np.ndarray, magnitude: np.ndarray) -> None:
+        np.minimum(self.low, block.min(axis=0), out=self.low)
+        np.maximum(self.high, block.max(axis=0), out=self.high)
+        self.zeros += (block == 0).sum(axis=0)
+        self.absolute += magnitude.sum(axis=0)
+        self.square += np.einsum("ij,ij->j", block, block)
+
+    def merged(self, other: ColumnSums) -> ColumnSums:
+        return ColumnSums(np.minimum(self.low, other.low), np.maximum(self.high, other.high), self.zeros + other.zeros,
+                          self.absolute + other.absolute, self.square + other.square)  # fmt: skip
+
+
+@dataclass
+class RowScalars:
+    """Sums over rows of per-row numbers: norm, norm², Hoyer and Treves-Rolls sparsity (non-zero rows), active features."""
+
+    norm: float = 0.0
+    norm2: float = 0.0
+    norm_low: float = np.inf
+    norm_high: float = 0.0
+    hoyer: float = 0.0
+    hoyer2: float = 0.0
+    treves: float = 0.0
+    treves2: float = 0.0
+    active: float = 0.0
+    active_low: float = np.inf
+
+    def merged(self, other: RowScalars) -> RowScalars:
+        sums = {name: getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__}
+        sums |= {name: min(getattr(self, name), getattr(other, name)) for name in ("norm_low", "active_low")}
+        return RowScalars(**{**sums, "norm_high": max(self.norm_high, other.norm_high)})
+
+
+@dataclass
+class MomentState:
+    """One-pass state of features with n_features columns. `raw` holds all rows, `unit` the non-zero rows scaled to length 1.
+
+    Memory: two (D + 2)² matrices and 2 K D numbers, whatever the number of rows.
+    """
+
+    n_features: int
+    n: int = 0
+    n_zero: int = 0
+    raw: LiftedGram | None = None
+    unit: LiftedGram | None = None
+    columns: ColumnSums = field(init=False)
+    scalars: RowScalars = field(default_factory=RowScalars)
+    classes: ClassSums = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.columns = ColumnSums.empty(self.n_features)
+        self.classes = ClassSums.empty(0, self.n_features)
+
+    def update(self, block: np.ndarray, codes: np.ndarray | None = None) -> None:
+        """Add (rows, n_features) float64 rows; codes (rows,) with -1 for unlabelled rows."""
+        norms = row_norms(block)
+        magnitude = np.abs(block)
+        self.columns.add(block, magnitude)
+        self._add_scalars(block, magnitude, norms)
+        if self.raw is None:
+            self.raw = LiftedGram(block[0].copy())
+        self.raw.add(self.raw.lift(block))
+        full = norms > 0
+        self.n += len(block)
+        self.n_zero += int((~full).sum())
+        if not full.any():
+            return
+        unit = block[full] / norms[full, None] if not full.all() else block / norms[:, None]
+        if self.unit is None:
+            self.unit = LiftedGram(unit[0].copy())
+        lifted = self.unit.lift(unit)
+        self.unit.add(lifted)
+        if codes is not None and (codes >= 0).any():
+            self.classes = self.classes.grown(int(codes.max()) + 1)
+            self.classes.add(codes[full], lifted, block[full])
+
+    def _add_scalars(self, block: np.ndarray, magnitude: np.ndarray, norms: np.ndarray) -> None:
+        sums, width = self.scalars, self.n_features
+        active = width - (block == 0).sum(axis=1)
+        sums.norm += float(norms.sum())
+        sums.norm2 += float(norms @ norms)
+        sums.norm_low, sums.norm_high = min(sums.norm_low, float(norms.min())), max(sums.norm_high, float(norms.max()))
+        sums.active += float(active.sum())
+        sums.active_low = min(sums.active_low, float(active.min()))
+        full = norms > 0
+        if width > 1 and full.any():
+            ratio = magnitude[full].sum(axis=1) / norms[full]
+            hoyer = (np.sqrt(width) - ratio) / (np.sqrt(width) - 1.0)
+            treves = (1.0 - ratio * ratio / width) / (1.0 - 1.0 / width)
+            sums.hoyer += float(hoyer.sum())
+            sums.hoyer2 += float(hoyer @ hoyer)
+            sums.treves += float(treves.sum())
+            sums.treves2 += float(treves @ treves)
+
+    def merged(self, other: MomentState) -> MomentState:
+        """The state of both sets of rows (same class codes on both sides)."""
+        result = MomentState(self.n_features, self.n + other.n, self.n_zero + other.n_zero)
+        result.raw = _merge(self.raw, other.raw)
+        result.unit = _merge(self.unit, other.unit)
+        result.columns = self.columns.merged(other.columns)
+        result.scalars = self.scalars.merged(other.scalars)
+        result.classes = self._merged_classes(other, result)
+        return result
+
+    def _merged_classes(self, other: MomentState, result: MomentState) -> ClassSums:
+        n_classes = max(len(self.classes.count), len(other.classes.count))
+        ours, theirs = self.classes.grown(n_classes), other.classes.grown(n_classes)
+        lifted = theirs.lifted
+        if result.unit is not None and other.unit is not None and n_classes:
+            d = other.unit.reference - result.unit.reference
+            lifted = lifted.copy()
+            lifted[:, -2] += 2.0 * (lifted[:, :-2] @ d) + lifted[:, -1] * (d @ d)
+            lifted[:, :-2] += lifted[:, -1:] * d
+        return ClassSums(ours.count + theirs.count, ours.lifted + lifted, ours.raw + theirs.raw)
+
+    def constant_columns(self) -> np.ndarray:
+        """(D,) bool: min == max, or a spread within rounding of the largest entry."""
+        peak = np.maximum(np.abs(self.columns.low), np.abs(self.columns.high))
+        spread = np.sqrt(np.maximum(np.diag(self.raw.scatter()), 0.0) / self.n) if self.raw is not None else np.zeros(self.n_features)
+        return (self.columns.low == self.columns.high) | (spread <= _CONSTANT * peak)
+
+
+def _merge(a: LiftedGram | None, b: LiftedGram | None) -> LiftedGram | None:
+    if a is None or b is None:
+        return a if b is None else b
+    return a.merged(b)
