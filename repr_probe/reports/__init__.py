@@ -1,0 +1,1 @@
+"""From numbers to text, markdown, LaTeX, CSV, HTML and JSON."""

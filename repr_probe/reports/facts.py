@@ -1,0 +1,132 @@
+"""What a reader must know beside the numbers: where they come from, what was left aside, what the intervals mean, what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from repr_probe.metrics.definitions import DEFINITIONS
+from repr_probe.reports.geometry_report import GeometryReport
+from repr_probe.reports.safe_text import listed, printable
+from repr_probe.reports.table import row_names
+
+_COUNTS = {
+    "n_zero": "rows of zeros",
+    "n_dropped": "rows dropped",
+    "n_unlabelled": "rows without a label",
+    "n_singleton": "classes of one row",
+    "n_constant": "constant features",
+    "n_duplicate_pairs": "pairs of identical rows",
+}
+
+
+def _numbers(value: Any) -> str:
+    values = value if isinstance(value, (list, tuple)) else [value]
+    return " ".join(f"{one:g}" if isinstance(one, (int, float)) else str(one) for one in values)
+
+
+_INPUT_TEXTS: Mapping[str, Callable[[Any], str]] = {
+    "size": lambda sides: " x ".join(_numbers(sides).split()),
+    "interpolation": str,
+    "crop_pct": lambda share: f"crop {_numbers(share)}",
+    "mean": lambda values: f"mean {_numbers(values)}",
+    "std": lambda values: f"std {_numbers(values)}",
+}
+_POPULATIONS = {"images": "other images of the same classes", "classes": "other classes"}
+
+
+def facts(report: GeometryReport) -> dict[str, str]:
+    """Label -> text, in the order to print; only what the report knows."""
+    provenance = report.provenance
+    found = {
+        "checkpoint": "" if provenance.get("checkpoint") == report.name else _text(provenance.get("checkpoint")),
+        "architecture": _joined(provenance.get("architecture"), provenance.get("matched"), ", "),
+        "layer": _joined(provenance.get("layer"), provenance.get("pool"), ", pool "),
+        "data": _joined(provenance.get("dataset"), provenance.get("split"), ", split "),
+        "input": input_text(provenance.get("input")),
+        "features": _shape(report),
+        "set aside": "; ".join(f"{count:,} {_COUNTS.get(key, key)}" for key, count in report.counts.items() if count),
+        "flags": ", ".join(key for key, raised in report.flags.items() if raised),
+        "store": str(provenance.get("store_key") or "")[:12],
+    }
+    return {label: printable(text) for label, text in found.items() if text}
+
+
+def common_facts(reports: Sequence[GeometryReport]) -> tuple[dict[str, str], tuple[dict[str, str], ...]]:
+    """The facts that all reports share, and for each report those it does not."""
+    every = [facts(report) for report in reports]
+    shared = {label: text for label, text in every[0].items() if all(one.get(label) == text for one in every)}
+    return shared, tuple({label: text for label, text in one.items() if label not in shared} for one in every)
+
+
+def input_text(specification: object) -> str:
+    """The preprocessing in one line, from the mapping that `InputSpec.to_dict` makes (or any mapping, or text).
+
+    >>> input_text({"size": [224, 224], "mean": [0.5], "std": [0.25], "interpolation": "bicubic", "crop_pct": 0.875})
+    '224 x 224, bicubic, crop 0.875, mean 0.5, std 0.25'
+    """
+    if not isinstance(specification, Mapping):
+        return _text(specification)
+    parts = [_INPUT_TEXTS[name](specification[name]) for name in _INPUT_TEXTS if specification.get(name) is not None]
+    return ", ".join([*parts, *(f"{name} {value}" for name, value in specification.items() if name not in (*_INPUT_TEXTS, "sources"))])
+
+
+def interval_notes(reports: Sequence[GeometryReport], *, keys: Sequence[str] | None = None) -> tuple[str, ...]:
+    """What the intervals speak of and how they were made; with `keys`, also which of these measures belong to which population."""
+    methods: dict[str, dict[str, None]] = {}
+    symbols: dict[str, dict[str, None]] = {}
+    for report in reports:
+        for key, measurement in report.measures.items():
+            if measurement.value is None or measurement.ci is None or (keys is not None and key not in keys) or key not in DEFINITIONS:
+                continue
+            population = printable(measurement.population or "unstated")
+            methods.setdefault(population, {})[printable(measurement.ci_method or "unstated method")] = None
+            symbols.setdefault(population, {})[DEFINITIONS[key].symbol] = None
+    notes = []
+    for population, made in methods.items():
+        which = "" if keys is None else f" for {listed(symbols[population])}"
+        meaning = f" = {_POPULATIONS[population]}" if population in _POPULATIONS else ""
+        notes.append(f"95 % intervals over {population}{meaning}{which} ({'; '.join(made)})")
+    return (*notes, *_without_interval(reports, keys))
+
+
+def warnings_of(reports: Sequence[GeometryReport]) -> tuple[str, ...]:
+    """Broken identities, to be shown loudly; the report is named where there are several."""
+    return _gathered(reports, [report.identity_failures for report in reports])
+
+
+def notes_of(reports: Sequence[GeometryReport]) -> tuple[str, ...]:
+    """The notes of all reports; one that all share appears once."""
+    return _gathered(reports, [report.notes for report in reports])
+
+
+def _gathered(reports: Sequence[GeometryReport], groups: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    names = row_names(reports)
+    holders: dict[str, list[str]] = {}
+    for name, texts in zip(names, groups, strict=True):
+        for text in dict.fromkeys(texts):
+            holders.setdefault(printable(text), []).append(name)
+    return tuple(text if len(held) == len(reports) else f"{', '.join(held)}: {text}" for text, held in holders.items())
+
+
+def _without_interval(reports: Sequence[GeometryReport], keys: Sequence[str] | None) -> tuple[str, ...]:
+    groups: dict[str, dict[str, None]] = {}
+    for report in reports:
+        for key, measurement in report.measures.items():
+            if measurement.value is not None and measurement.ci is None and measurement.ci_reason and (keys is None or key in keys):
+                groups.setdefault(printable(measurement.ci_reason), {})[DEFINITIONS[key].symbol if key in DEFINITIONS else key] = None
+    return tuple(f"no interval for {listed(symbols)}: {reason}" for reason, symbols in groups.items())
+
+
+def _shape(report: GeometryReport) -> str:
+    classes = {0: "no labels", 1: "1 class"}.get(report.n_classes, f"{report.n_classes:,} classes")
+    rows = "images" if report.provenance.get("dataset") else "rows"
+    return f"{report.n_samples:,} {rows} x {report.n_features:,} features, {classes}"
+
+
+def _joined(first: Any, second: Any, between: str) -> str:
+    return between.join(text for text in (_text(first), _text(second)) if text)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
