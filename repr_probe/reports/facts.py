@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from repr_probe.metrics.definitions import DEFINITIONS
+from repr_probe.metrics.measurement import Measurement
 from repr_probe.reports.geometry_report import GeometryReport
 from repr_probe.reports.safe_text import listed, printable
-from repr_probe.reports.table import row_names
+from repr_probe.reports.table import PAPER_COLUMNS, row_names
 
 _COUNTS = {
     "n_zero": "rows of zeros",
@@ -71,23 +72,38 @@ def input_text(specification: object) -> str:
     return ", ".join([*parts, *(f"{name} {value}" for name, value in specification.items() if name not in (*_INPUT_TEXTS, "sources"))])
 
 
-def interval_notes(reports: Sequence[GeometryReport], *, keys: Sequence[str] | None = None) -> tuple[str, ...]:
-    """What the intervals speak of and how they were made; with `keys`, also which of these measures belong to which population."""
+def interval_notes(reports: Sequence[GeometryReport], keys: Sequence[str]) -> tuple[str, ...]:
+    """What the intervals of these measures speak of and how they were made; then the measures that have none, and why."""
     methods: dict[str, dict[str, None]] = {}
-    symbols: dict[str, dict[str, None]] = {}
-    for report in reports:
-        for key, measurement in report.measures.items():
-            if measurement.value is None or measurement.ci is None or (keys is not None and key not in keys) or key not in DEFINITIONS:
-                continue
-            population = printable(measurement.population or "unstated")
-            methods.setdefault(population, {})[printable(measurement.ci_method or "unstated method")] = None
-            symbols.setdefault(population, {})[DEFINITIONS[key].symbol] = None
-    notes = []
-    for population, made in methods.items():
-        which = "" if keys is None else f" for {listed(symbols[population])}"
-        meaning = f" = {_POPULATIONS[population]}" if population in _POPULATIONS else ""
-        notes.append(f"95 % intervals over {population}{meaning}{which} ({'; '.join(made)})")
+    for _, measurement in _with_interval(reports, keys):
+        population = printable(measurement.population or "an unstated population")
+        methods.setdefault(population, {})[printable(measurement.ci_method or "unstated method")] = None
+    notes = [f"95 % intervals over {population}{_meaning(population)} ({'; '.join(made)})" for population, made in methods.items()]
     return (*notes, *_without_interval(reports, keys))
+
+
+def paper_interval_notes(reports: Sequence[GeometryReport]) -> tuple[str, ...]:
+    """For the columns of Table III, which have no room for it: the population and method of each interval."""
+    groups: dict[tuple[str, str], dict[str, None]] = {}
+    for key, measurement in _with_interval(reports, [key for _, keys in PAPER_COLUMNS for key in keys]):
+        made = (printable(measurement.population or "an unstated population"), printable(measurement.ci_method or "unstated method"))
+        groups.setdefault(made, {})[DEFINITIONS[key].symbol] = None
+    return tuple(
+        f"95 % intervals of {listed(symbols)}: over {population}{_meaning(population)} ({method})"
+        for (population, method), symbols in groups.items()
+    )
+
+
+def _meaning(population: str) -> str:
+    return f" = {_POPULATIONS[population]}" if population in _POPULATIONS else ""
+
+
+def _with_interval(reports: Sequence[GeometryReport], keys: Sequence[str]) -> Iterator[tuple[str, Measurement]]:
+    for report in reports:
+        for key in keys:
+            measurement = report.measures.get(key)
+            if measurement is not None and measurement.value is not None and measurement.ci is not None:
+                yield key, measurement
 
 
 def warnings_of(reports: Sequence[GeometryReport]) -> tuple[str, ...]:
@@ -109,12 +125,13 @@ def _gathered(reports: Sequence[GeometryReport], groups: Sequence[tuple[str, ...
     return tuple(text if len(held) == len(reports) else f"{', '.join(held)}: {text}" for text, held in holders.items())
 
 
-def _without_interval(reports: Sequence[GeometryReport], keys: Sequence[str] | None) -> tuple[str, ...]:
+def _without_interval(reports: Sequence[GeometryReport], keys: Sequence[str]) -> tuple[str, ...]:
     groups: dict[str, dict[str, None]] = {}
     for report in reports:
-        for key, measurement in report.measures.items():
-            if measurement.value is not None and measurement.ci is None and measurement.ci_reason and (keys is None or key in keys):
-                groups.setdefault(printable(measurement.ci_reason), {})[DEFINITIONS[key].symbol if key in DEFINITIONS else key] = None
+        for key in keys:
+            measurement = report.measures.get(key)
+            if measurement is not None and measurement.value is not None and measurement.ci is None and measurement.ci_reason:
+                groups.setdefault(printable(measurement.ci_reason), {})[DEFINITIONS[key].symbol] = None
     return tuple(f"no interval for {listed(symbols)}: {reason}" for reason, symbols in groups.items())
 
 

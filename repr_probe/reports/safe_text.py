@@ -5,6 +5,9 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
+from repr_probe.files.printable import printable as whole_or_cut
+
+LONGEST = 4000  # characters of one text; no honest name or note is longer
 NO_BREAK = "\u00a0"
 
 
@@ -14,7 +17,7 @@ def printable(text: object) -> str:
     >>> print(printable("a\x1b[31mb\n"))
     a\x1b[31mb\n
     """
-    return "".join(symbol if symbol.isprintable() else symbol.encode("unicode_escape", "replace").decode() for symbol in str(text))
+    return whole_or_cut(text, limit=LONGEST)
 
 
 def shorten(text: str, width: int) -> str:

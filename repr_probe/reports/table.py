@@ -149,6 +149,12 @@ def paper_rows(reports: Sequence[GeometryReport], published: Sequence[PublishedV
     return tuple(rows)
 
 
+def blocks(reports: Sequence[GeometryReport], published: Sequence[PublishedValues]) -> tuple[tuple[Row, ...], tuple[Line, ...]]:
+    """What a document shows: one report alone is one list; with anything to compare, Table III comes first and the list holds the rest."""
+    compare = len(reports) > 1 or bool(published)
+    return (paper_rows(reports, published) if compare else (), measure_lines(reports, beyond_paper=compare))
+
+
 def footnote_marks(published: Sequence[PublishedValues]) -> dict[str, str]:
     """Footnote text -> its letter, in order of appearance."""
     notes = dict.fromkeys(row.note for row in published if row.note)

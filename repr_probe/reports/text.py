@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
+from repr_probe.metrics.definitions import DEFINITIONS
 from repr_probe.reports.facts import common_facts, interval_notes, notes_of, warnings_of
 from repr_probe.reports.geometry_report import GeometryReport
 from repr_probe.reports.safe_text import NO_BREAK, cells, pad, shorten
@@ -33,11 +34,11 @@ def to_text(reports: Sequence[GeometryReport], published: Sequence[PublishedValu
     width = max(NARROWEST, width or WIDTH)
     blocks = [_header(reports, width), _measures(reports, width)]
     blocks.append(_items("undefined", [f"{symbols}: {reason}" for symbols, reason in undefined_reasons(reports)], width))
-    blocks.append(_items("intervals", interval_notes(reports), width))
+    blocks.append(_items("intervals", interval_notes(reports, list(DEFINITIONS)), width))
     blocks.append(_items("notes", notes_of(reports), width))
     blocks.append(_items("BROKEN IDENTITY, DO NOT TRUST THESE NUMBERS", warnings_of(reports), width, mark="!!"))
     if published:
-        blocks.append("\n".join(_comparison(paper_rows(reports, published))))
+        blocks.append("\n".join(["Table III, measured and published", "", *_comparison(paper_rows(reports, published))]))
         blocks.append("\n".join(line for note in published_footnotes(published) for line in _wrapped(note, width, "  ")))
     return "\n\n".join(block for block in blocks if block)
 
@@ -132,9 +133,7 @@ def _comparison(rows: Sequence[Row]) -> list[str]:
     names = [f"{shorten(row.name, _NAME_WIDTH)}{f' ({row.mark})' if row.mark else ''}" for row in rows]
     first = max(cells(name) for name in [*names, "METHOD"])
     widths = [max(cells(text) for text in (*head, *(row.cells[place].value for row in rows))) for place, head in enumerate(_HEADS)]
-    above = ["", *(head[0] for head in _HEADS)]
-    below = ["METHOD", *(head[1] for head in _HEADS)]
-    heads = ["  ".join([pad(line[0], first), *(pad(text, size, right=True) for text, size in zip(line[1:], widths))]) for line in (above, below)]
+    heads = [_right_aligned(name, first, [head[line] for head in _HEADS], widths) for line, name in enumerate(("", "METHOD"))]
     printed = [head.rstrip() for head in heads]
     rule = "─" * cells(heads[1])
     before = True
@@ -142,9 +141,12 @@ def _comparison(rows: Sequence[Row]) -> list[str]:
         if row.published == before:
             printed.append(f"{'published ' if row.published else ''}".ljust(len(rule), "─"))
             before = not row.published
-        values = [pad(cell.value, size, right=True) for cell, size in zip(row.cells, widths)]
-        printed.append("  ".join([pad(name, first), *values]).rstrip())
+        printed.append(_right_aligned(name, first, [cell.value for cell in row.cells], widths).rstrip())
     return printed
+
+
+def _right_aligned(name: str, name_width: int, texts: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join([pad(name, name_width), *(pad(text, size, right=True) for text, size in zip(texts, widths, strict=True))])
 
 
 def _items(title: str, texts: Sequence[str], width: int, *, mark: str = "-") -> str:
