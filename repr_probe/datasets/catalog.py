@@ -14,7 +14,8 @@ class CatalogEntry:
     """What is known about a data set without looking at the disk.
 
     splits: images per split, None where no number is published.  image_size: height x width, colours.  place: folder below the data root
-    (torchvision's own layout, so that a root filled by torchvision works), empty for embedded data.
+    (torchvision's own layout, so that a root filled by torchvision works), empty for embedded data.  files: what must lie there to read a
+    split (sets of single images: what lists them).
     torchvision_name: the class in `torchvision.datasets` that holds the official address and md5 and does the download; None: not fetched.
     archive_bytes and unpacked_bytes: the download and what it becomes on disk.  terms: licence or conditions of use, as far as stated.
     """
@@ -25,6 +26,7 @@ class CatalogEntry:
     n_classes: int
     image_size: str
     place: str
+    files: Mapping[str, tuple[str, ...]]
     homepage: str
     terms: str
     torchvision_name: str | None = None
@@ -42,6 +44,7 @@ CATALOG: dict[str, CatalogEntry] = {
             n_classes=10,
             image_size="8 x 8 grey",
             place="",
+            files={"train": (), "test": ()},
             homepage="https://archive.ics.uci.edu/dataset/80",
             terms="CC BY 4.0; comes with scikit-learn",
         ),
@@ -52,6 +55,7 @@ CATALOG: dict[str, CatalogEntry] = {
             n_classes=10,
             image_size="32 x 32 RGB",
             place="cifar-10-batches-py",
+            files={"train": (*(f"data_batch_{i}" for i in range(1, 6)), "batches.meta"), "test": ("test_batch", "batches.meta")},
             homepage="https://www.cs.toronto.edu/~kriz/cifar.html",
             terms="none stated",
             torchvision_name="CIFAR10",
@@ -65,6 +69,7 @@ CATALOG: dict[str, CatalogEntry] = {
             n_classes=100,
             image_size="32 x 32 RGB",
             place="cifar-100-python",
+            files={"train": ("train", "meta"), "test": ("test", "meta")},
             homepage="https://www.cs.toronto.edu/~kriz/cifar.html",
             terms="none stated",
             torchvision_name="CIFAR100",
@@ -78,6 +83,11 @@ CATALOG: dict[str, CatalogEntry] = {
             n_classes=10,
             image_size="96 x 96 RGB",
             place="stl10_binary",
+            files={
+                "train": ("train_X.bin", "train_y.bin", "class_names.txt"),
+                "test": ("test_X.bin", "test_y.bin", "class_names.txt"),
+                "unlabeled": ("unlabeled_X.bin",),
+            },
             homepage="https://cs.stanford.edu/~acoates/stl10/",
             terms="images from ImageNet: its terms apply",
             torchvision_name="STL10",
@@ -91,6 +101,7 @@ CATALOG: dict[str, CatalogEntry] = {
             n_classes=101,
             image_size="up to 512 x 512 RGB",
             place="food-101",
+            files={"train": ("meta/train.json",), "test": ("meta/test.json",)},
             homepage="https://data.vision.ee.ethz.ch/cvl/datasets_extra/food-101/",
             terms="scientific fair use; the images belong to their photographers (Foodspotting)",
             torchvision_name="Food101",
@@ -104,6 +115,10 @@ CATALOG: dict[str, CatalogEntry] = {
             n_classes=10,
             image_size="28 x 28 grey",
             place="FashionMNIST/raw",
+            files={
+                "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+                "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+            },
             homepage="https://github.com/zalandoresearch/fashion-mnist",
             terms="MIT",
             torchvision_name="FashionMNIST",
@@ -117,6 +132,7 @@ CATALOG: dict[str, CatalogEntry] = {
             n_classes=1000,
             image_size="any, about 400 x 350 RGB",
             place="imagenet",
+            files={"train": (), "val": ()},
             homepage="https://image-net.org/download.php",
             terms="non-commercial research; asks for an account",
         ),
@@ -127,6 +143,7 @@ CATALOG: dict[str, CatalogEntry] = {
             n_classes=100,
             image_size="any, about 400 x 350 RGB",
             place="imagenet",
+            files={"train": (), "val": ()},
             homepage="https://image-net.org/download.php",
             terms="non-commercial research; asks for an account",
         ),

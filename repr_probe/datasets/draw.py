@@ -26,7 +26,8 @@ def balanced_draw(labels: np.ndarray | None, count: int, limit: int, *, seed: in
     generator = np.random.default_rng(seed)
     row_keys = generator.random(count)
     class_keys = generator.random(int(classes.max()) + 1)
-    # Round r takes the r-th row of every class in the order of the row keys; the last, incomplete round takes the first classes by class key.
+    # Round r takes the r-th row of every class, in the order of the row keys; the last, incomplete round serves some classes only,
+    # in the order of the class keys.
     order = np.lexsort((row_keys, classes))
     sorted_classes = classes[order]
     starts = np.flatnonzero(np.r_[True, sorted_classes[1:] != sorted_classes[:-1]])

@@ -35,7 +35,7 @@ def read_folder(folder: Path, *, split: str | None = None) -> SplitContents:
     if not splits:
         if split not in (None, WHOLE):
             raise DatasetError(
-                f"split must be left out for a folder without train, val or test inside; got {split!r} for {folder}; name the folder to read"
+                f"split must be left out for a folder without train, val or test inside; got {split!r} for {folder}"
             )
         return _contents(folder, "", _scan(folder), WHOLE)
     chosen = _choose_split(folder, splits, split)
@@ -43,7 +43,7 @@ def read_folder(folder: Path, *, split: str | None = None) -> SplitContents:
 
 
 def read_class_folders(folder: Path, subfolder: str, classes: tuple[str, ...], split: str) -> SplitContents:
-    """The images below folder/subfolder/CLASS for the wnids in `classes`, every one of which must be there; other children are left aside."""
+    """The images below folder/subfolder/CLASS for the given classes, every one of which must be there; other children are left aside."""
     children = {}
     for name in classes:
         place = folder / subfolder / name

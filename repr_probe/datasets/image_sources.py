@@ -42,13 +42,14 @@ class FileSource:
 class PackedSource:
     """Many images in one array. `load` (a picklable callable) gives it: (n, height, width) or (n, height, width, 3), uint8.
 
-    The array is loaded on first use in each process and never pickled: a worker receives only `load`.
+    The array is loaded on first use in each process and never pickled: a worker receives only `load`.  pixels: the array, where the
+    caller has it already.
     """
 
-    def __init__(self, load: Callable[[], np.ndarray], count: int) -> None:
+    def __init__(self, load: Callable[[], np.ndarray], count: int, pixels: np.ndarray | None = None) -> None:
         self._load = load
         self._count = count
-        self._pixels: np.ndarray | None = None
+        self._pixels = pixels
 
     def __len__(self) -> int:
         return self._count

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from repr_probe.datasets.catalog import CATALOG, CatalogEntry, find_entry
+from repr_probe.datasets.cifar import read_cifar
 from repr_probe.datasets.digits import read_digits
 from repr_probe.datasets.draw import balanced_draw
+from repr_probe.datasets.fashion_mnist import read_fashion_mnist
 from repr_probe.datasets.fingerprint import fingerprint_of
 from repr_probe.datasets.folders import read_folder
+from repr_probe.datasets.food101 import read_food101
 from repr_probe.datasets.image_dataset import ImageDataset
 from repr_probe.datasets.image_sources import ChosenSource
+from repr_probe.datasets.imagenet import read_imagenet
 from repr_probe.datasets.names import one_of
 from repr_probe.datasets.split_contents import SplitContents
+from repr_probe.datasets.stl10 import read_stl10
 from repr_probe.datasets.transform import build_transform
 from repr_probe.errors import DatasetError
 from repr_probe.files.home import data_root as chosen_data_root
 from repr_probe.preprocessing import InputSpec
+
+_READERS: dict[str, Callable[[CatalogEntry, str, Path], SplitContents]] = {
+    "cifar10": read_cifar,
+    "cifar100": read_cifar,
+    "stl10": read_stl10,
+    "food101": read_food101,
+    "fashion-mnist": read_fashion_mnist,
+    "imagenet": read_imagenet,
+    "imagenet100": read_imagenet,
+}
 
 
 def open_dataset(
@@ -62,20 +78,28 @@ def open_dataset(
 
 
 def _read(dataset: str | Path, split: str | None, data_root: str | Path | None) -> tuple[str, SplitContents]:
-    if isinstance(dataset, str) and dataset.lower() in CATALOG:
-        entry = find_entry(dataset)
-        return entry.name, _read_known(entry, _allowed_split(entry, split), chosen_data_root(data_root))
-    folder = Path(dataset).expanduser()
-    if isinstance(dataset, str) and not folder.exists() and "/" not in dataset:
-        find_entry(dataset)  # raises with the nearest names
-    contents = read_folder(folder, split=split)
-    return folder.absolute().resolve().name or str(folder), contents
+    root = chosen_data_root(data_root)
+    if isinstance(dataset, str):
+        if dataset.lower() in CATALOG:
+            entry = find_entry(dataset)
+            return entry.name, _read_known(entry, _allowed_split(entry, split), root)
+        kind, _, wnid_file = dataset.partition(":")
+        if kind.lower() == "imagenet" and wnid_file:
+            entry, path = find_entry(kind), Path(wnid_file).expanduser()
+            return f"imagenet:{path.name}", read_imagenet(entry, _allowed_split(entry, split), root, wnid_file=path)
+        if "/" not in dataset and not Path(dataset).exists():
+            find_entry(dataset)  # raises with the nearest names
+    folder = Path(dataset).expanduser().absolute()
+    return folder.resolve().name or str(folder), read_folder(folder, split=split)
 
 
 def _read_known(entry: CatalogEntry, split: str, root: Path) -> SplitContents:
-    if entry.name == "digits":
-        return read_digits(split)
-    raise DatasetError(f"dataset must be present; got no {entry.name} in {root / entry.place}")
+    contents = read_digits(split) if entry.name == "digits" else _READERS[entry.name](entry, split, root)
+    official, found = entry.splits[split], len(contents.ids)
+    if official is not None and official != found:
+        note = f"{entry.name} {split} has {found} images here; the published split has {official}"
+        contents = replace(contents, notes=(*contents.notes, note))
+    return contents
 
 
 def _allowed_split(entry: CatalogEntry, split: str | None) -> str:
@@ -95,5 +119,5 @@ def _limited(contents: SplitContents, limit: int, seed: int, notes: list[str]) -
     labels = None if contents.labels is None else contents.labels[rows]
     if labels is not None and (left_out := len(contents.class_names) - np.unique(labels).size):
         notes.append(f"limit {limit} leaves {left_out} of {len(contents.class_names)} classes without an image")
-    changes: Mapping = {"source": ChosenSource(contents.source, rows), "labels": labels, "ids": tuple(contents.ids[row] for row in rows)}
-    return SplitContents(**{**vars(contents), **changes})
+    ids = tuple(contents.ids[row] for row in rows)
+    return replace(contents, source=ChosenSource(contents.source, rows), labels=labels, ids=ids)

@@ -41,12 +41,13 @@ class SplitContents:
     constant_fingerprint: str | None = None
 
 
-def stamp_of(folder: Path, relative: str) -> FileStamp:
+def stamp_of(folder: str | Path, relative: str) -> FileStamp:
     """The stamp of one file; a missing file is a DatasetError that names it."""
+    path = f"{folder}/{relative}"
     try:
-        status = os.stat(folder / relative)  # noqa: PTH116  (os.stat is twice as fast over 25,000 files)
+        status = os.stat(path)  # noqa: PTH116  (three times as fast as Path.stat, and Food-101 needs it 75,000 times)
     except OSError as error:
-        raise DatasetError(f"dataset must be complete; got no readable {folder / relative} ({error.strerror})") from error
+        raise DatasetError(f"dataset must be complete; got no readable {path} ({error.strerror})") from error
     return FileStamp(relative, status.st_size, status.st_mtime_ns)
 
 
