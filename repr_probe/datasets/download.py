@@ -16,7 +16,6 @@ from repr_probe.datasets.catalog import CatalogEntry
 from repr_probe.datasets.presence import present_splits
 from repr_probe.errors import DatasetError
 
-
 _FAILURES = (OSError, RuntimeError, EOFError, tarfile.TarError, zlib.error, http.client.HTTPException)
 
 
@@ -67,6 +66,7 @@ def fetch(entry: CatalogEntry, root: Path) -> Path:
         final.parent.mkdir(parents=True, exist_ok=True)
         os.replace(partial / entry.place, final)  # noqa: PTH105  (one system call: all or nothing)
     except _FAILURES as error:
+        _clear_unpacked(entry, partial)
         with suppress(OSError):
             partial.rmdir()  # only when nothing has arrived
         raise DatasetError(_failure(entry, root, error)) from error
@@ -77,13 +77,16 @@ def fetch(entry: CatalogEntry, root: Path) -> Path:
 def _download(entry: CatalogEntry, folder: Path) -> None:
     from torchvision.datasets.utils import download_and_extract_archive
 
-    unpacked = folder / Path(entry.place).parts[0]
-    shutil.rmtree(unpacked, ignore_errors=True)  # left by an earlier try that was killed while unpacking
+    _clear_unpacked(entry, folder)  # an earlier try may have been killed while unpacking
     files = official_files(entry)
     # One archive brings its folder with it; several files go into the folder they are read from.
     target = folder if len(files) == 1 else folder / entry.place
     for url, md5 in files:
         download_and_extract_archive(url, str(target), md5=md5, remove_finished=len(files) > 1)
+
+
+def _clear_unpacked(entry: CatalogEntry, partial: Path) -> None:
+    shutil.rmtree(partial / Path(entry.place).parts[0], ignore_errors=True)
 
 
 def _check_space(entry: CatalogEntry, root: Path) -> None:
@@ -104,9 +107,11 @@ def _why_not(entry: CatalogEntry) -> str:
 
 
 def _failure(entry: CatalogEntry, root: Path, error: Exception) -> str:
-    # The only RuntimeError of torchvision's downloader is about the checksum, and does not say so.
-    reason = "a file whose md5 is not the published one" if isinstance(error, RuntimeError) else " ".join(str(error).split())
+    if isinstance(error, RuntimeError):  # the only one of torchvision's downloader is about the checksum, and does not say so
+        reason = "a file whose md5 is not the published one"
+    else:
+        reason = " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__
     return (
-        f"download of {entry.name} must succeed; got {reason or type(error).__name__}; check the network and the disk and run the command again, "
+        f"download of {entry.name} must succeed; got {reason}; check the network and the disk and run the command again, "
         f"or put the official files into {root / entry.place} by hand ({entry.homepage})"
     )
