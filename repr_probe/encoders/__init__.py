@@ -1,0 +1,1 @@
+"""Image encoders: networks, their weights out of files, and features out of their layers."""

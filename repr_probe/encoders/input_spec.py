@@ -1,0 +1,117 @@
+"""What a network wants to see: from the configuration its library ships with it, and from what the user said instead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from repr_probe.encoders.architectures import Architecture
+from repr_probe.errors import CheckpointError, UsageError
+from repr_probe.preprocessing import InputSpec
+
+FIELDS = ("size", "mean", "std", "interpolation", "crop_pct")
+
+
+def input_of(architecture: Architecture, *, pretrained: bool = False) -> InputSpec:
+    """The evaluation preprocessing the library states for its own weights of this network.
+
+    torchvision: the transform of its first published weights (V1: shorter side to 256, centre 224, ImageNet mean and deviation), which is
+    what files from elsewhere follow; with `pretrained` the transform of the weights that are downloaded.
+    """
+    if architecture.library == "timm":
+        return _timm_input(architecture.name)
+    if architecture.library == "torchvision":
+        return _torchvision_input(architecture.name, pretrained)
+    raise CheckpointError(f"{architecture} must come from a file that states its input; give a file written by this toolkit")
+
+
+def _timm_input(name: str) -> InputSpec:
+    from timm.models import get_pretrained_cfg
+
+    config = get_pretrained_cfg(name)
+    return timm_config_input(config.to_dict() if config else {}, f"timm configuration of {name}")
+
+
+def timm_config_input(config: Mapping[str, Any], source: str) -> InputSpec:
+    """The specification inside a timm `pretrained_cfg`; what it does not say is timm's default."""
+    from timm.data import resolve_data_config
+
+    resolved = resolve_data_config({}, pretrained_cfg=dict(config))
+    _, height, width = resolved["input_size"]
+    return InputSpec(
+        size=(height, width), mean=tuple(resolved["mean"]), std=tuple(resolved["std"]), interpolation=resolved["interpolation"],
+        crop_pct=resolved["crop_pct"], sources=dict.fromkeys(FIELDS, source),
+    )  # fmt: skip
+
+
+def _torchvision_input(name: str, pretrained: bool) -> InputSpec:
+    from torchvision.models import get_model_weights
+
+    published = get_model_weights(name)
+    weights = published.DEFAULT if pretrained else next(iter(published))
+    transform = weights.transforms()
+    crop, resize = transform.crop_size[0], transform.resize_size[0]
+    return InputSpec(
+        size=(crop, crop), mean=tuple(transform.mean), std=tuple(transform.std), interpolation=transform.interpolation.value,
+        crop_pct=crop / resize, sources=dict.fromkeys(FIELDS, f"torchvision transforms of {weights}"),
+    )  # fmt: skip
+
+
+def stated_input(block: Mapping[str, Any], source: str) -> InputSpec:
+    """The specification a file states about itself; raises CheckpointError where a value is missing."""
+    missing = [name for name in FIELDS if name not in block]
+    if missing:
+        raise CheckpointError(f"{source} must state its whole input; got none for {', '.join(missing)}")
+    return InputSpec(
+        size=_pair(block["size"]), mean=tuple(map(float, block["mean"])), std=tuple(map(float, block["std"])),
+        interpolation=str(block["interpolation"]), crop_pct=float(block["crop_pct"]), sources=dict.fromkeys(FIELDS, source),
+    )  # fmt: skip
+
+
+def with_channels(spec: InputSpec, channels: int) -> InputSpec:
+    """The same specification for a stem with `channels` input channels; a grey stem takes the mean of the colours' values."""
+    if spec.channels == channels:
+        return spec
+    if channels != 1:
+        raise CheckpointError(f"the network must take 1 or 3 channels; got a stem with {channels}")
+    averaged = {name: (sum(getattr(spec, name)) / spec.channels,) for name in ("mean", "std")}
+    return spec.override("mean over the colours, for a grey stem", **averaged)
+
+
+def overridden(
+    spec: InputSpec, *, image_size: int | tuple[int, int] | None, mean: Sequence[float] | float | None, std: Sequence[float] | float | None
+) -> InputSpec:
+    """`spec` with what the user said; raises UsageError for values no image can have."""
+    if image_size is not None:
+        size = _pair(image_size)
+        if min(size) < 1:
+            raise UsageError(f"image_size must be positive; got {image_size}")
+        spec = spec.override("--image-size", size=size)
+    if mean is not None:
+        spec = spec.override("--mean", mean=_per_channel("mean", mean, spec.channels))
+    if std is not None:
+        values = _per_channel("std", std, spec.channels)
+        if min(values) <= 0:
+            raise UsageError(f"std must be positive; got {std}")
+        spec = spec.override("--std", std=values)
+    return spec
+
+
+def _pair(size: int | Sequence[int]) -> tuple[int, int]:
+    if isinstance(size, int):
+        return size, size
+    numbers = [int(number) for number in size]
+    if len(numbers) != 2:
+        raise UsageError(f"image_size must be one number or height and width; got {size}")
+    return numbers[0], numbers[1]
+
+
+def _per_channel(name: str, values: Sequence[float] | float, channels: int) -> tuple[float, ...]:
+    numbers = [float(values)] if isinstance(values, int | float) else [float(value) for value in values]
+    if len(numbers) == 1:
+        numbers *= channels
+    if len(numbers) != channels:
+        raise UsageError(f"{name} must have one value or one for each of {channels} channels; got {len(numbers)} values")
+    if not all(abs(number) < 1000 for number in numbers):
+        raise UsageError(f"{name} must be finite and speak of pixels scaled to [0, 1]; got {numbers}")
+    return tuple(numbers)

@@ -1,0 +1,73 @@
+"""What can still be wrong when every tensor found its place: values that are no numbers, dead weights, a classifier of another width."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from repr_probe.encoders.match import Match
+from repr_probe.encoders.networks import Network
+from repr_probe.errors import CheckpointError
+from repr_probe.files.printable import printable
+from repr_probe.preprocessing import InputSpec
+
+N_TRIALS = 4
+
+
+def usable_values(tensors: Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], list[str]]:
+    """The tensors as float32 (counters as they are), and notes on casts; raises CheckpointError for values no network can use."""
+    cast: dict[str, list[str]] = {}
+    values: dict[str, torch.Tensor] = {}
+    for name, tensor in tensors.items():
+        if tensor.is_complex() or tensor.layout is not torch.strided or tensor.is_quantized:
+            kind = f"{tensor.dtype}, {tensor.layout}".replace("torch.", "")
+            raise CheckpointError(f"checkpoint must hold dense real tensors; {printable(name)} is {kind}")
+        if tensor.is_floating_point():
+            if tensor.dtype != torch.float32:
+                cast.setdefault(str(tensor.dtype).removeprefix("torch."), []).append(name)
+            tensor = tensor.float()
+            wrong = int((~torch.isfinite(tensor)).sum())
+            if wrong:
+                raise CheckpointError(f"checkpoint must hold finite weights; {wrong} of {tensor.numel()} in {printable(name)} are not")
+        values[name] = tensor
+    return values, [f"{len(names)} tensors are stored as {dtype}; computed in float32" for dtype, names in cast.items()]
+
+
+def trial_images(spec: InputSpec) -> torch.Tensor:
+    """Four fixed random images of the size the network wants: (4, channels, height, width). The global generator is not used."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(N_TRIALS, spec.channels, *spec.size, generator=generator)
+
+
+def check_outputs(pooled: torch.Tensor, architecture: str) -> None:
+    """Pooled features of the trial images must be one finite vector each, and tell the images apart."""
+    if not isinstance(pooled, torch.Tensor) or pooled.ndim != 2 or len(pooled) != N_TRIALS:
+        shape = tuple(pooled.shape) if isinstance(pooled, torch.Tensor) else type(pooled).__name__
+        raise CheckpointError(f"{architecture} must give one vector an image; its pooled output is {shape}")
+    if not torch.isfinite(pooled).all():
+        raise CheckpointError(f"checkpoint must hold working weights; features of random images are not finite with {architecture}")
+    if bool((pooled == pooled[:1]).all()):
+        raise CheckpointError(f"checkpoint must hold working weights; four different images get the same features with {architecture}")
+
+
+def check_head_width(match: Match, network: Network, n_features: int) -> None:
+    """A classifier that stands beside the weights must accept the features: else the file holds another network than the one built."""
+    heads = [f"{match.prefix}{head}." for head in network.head_names]
+    weights = {
+        key: tuple(match.container.tensors[key].shape)
+        for key in match.aside
+        if key.startswith(tuple(heads)) and key.endswith("weight") and match.container.tensors[key].ndim == 2
+    }
+    if heads and weights and n_features not in {shape[1] for shape in weights.values()}:
+        key, shape = next(iter(weights.items()))
+        got = f"its classifier {printable(key)} takes {shape[1]} features, the network gives {n_features}"
+        raise CheckpointError(f"checkpoint must fit the network; {got}")
+
+
+def untrained_notes(tensors: Mapping[str, torch.Tensor]) -> list[str]:
+    """A note when no batch normalisation has ever seen an image."""
+    means = [tensor for name, tensor in tensors.items() if name.endswith("running_mean")]
+    if means and not any(bool(tensor.any()) for tensor in means):
+        return ["the running means of every batch normalisation are 0: these weights look untrained"]
+    return []
