@@ -1,0 +1,212 @@
+"""The pair pass: every angle between two rows, once, by tiles; sums, row sums and histograms, never an N x N matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from repr_probe import progress
+from repr_probe.metrics.angle_tiles import HIDDEN_BIN, N_BINS, Tile
+from repr_probe.metrics.pair_sums import PairSums
+from repr_probe.metrics.products import Product, fastest_product
+from repr_probe.metrics.rows import Rows, row_norms
+
+if TYPE_CHECKING:
+    import torch
+
+BLOCK = 1024
+_SUPER = 8  # blocks of rows held while the columns stream past once
+_RACE_TILES = 16
+
+
+@dataclass(frozen=True, eq=False)
+class AnglePass:
+    """What the pair pass found; angles in degrees.
+
+    first, second (N,): Σ(angle - shift) and Σ(angle - shift)² over a row's partners.  kernel (N,): Σ exp(-t‖u - u′‖²), or None.
+    labelled: PairSums of the labelled rows, or None.  histograms: "all", "labelled", "positive" -> (3600,) int64 counts of unordered pairs.
+    """
+
+    shift: float
+    first: np.ndarray
+    second: np.ndarray
+    kernel: np.ndarray | None
+    labelled: PairSums | None
+    histograms: dict[str, np.ndarray]
+    n_duplicates: int
+
+    @property
+    def n_pairs(self) -> int:
+        return len(self.first) * (len(self.first) - 1) // 2
+
+    def mean_and_std(self) -> tuple[float, float]:
+        """Over all unordered pairs, from exact sums; degrees."""
+        n = 2.0 * self.n_pairs
+        mean = self.first.sum() / n
+        return float(self.shift + mean), float(np.sqrt(max(0.0, self.second.sum() / n - mean * mean)))
+
+
+def angle_pass(rows: Rows, codes: np.ndarray, groups: np.ndarray, *, shift: float, kernel: float | None = None,
+               device: str = "cpu", block: int = BLOCK) -> AnglePass:  # fmt: skip
+    """All pairs of unit rows. rows: (N, D), labelled rows first, sorted by (group, class); codes, groups: (n_labelled,).
+
+    shift: an angle near the mean, degrees (keeps float32 row sums exact).  kernel: t of uniformity, or None to leave it out.
+    Cost: N² D flops and N²/2 arccos; memory: two tiles and a few blocks of rows.
+    """
+    work = _Pass(rows, codes, groups, shift, kernel, device, block)
+    n_tiles = work.n_blocks * (work.n_blocks + 1) // 2
+    sample = work.load(0)
+    with fastest_product(sample, race=n_tiles >= _RACE_TILES) as product, progress.task("angles between all pairs", n_tiles) as advance:
+        for top in range(0, work.n_blocks, _SUPER):
+            held = {i: work.load(i) for i in range(top, min(top + _SUPER, work.n_blocks))}
+            for j in range(top, work.n_blocks):
+                right = held[j] if j in held else work.load(j)
+                for i in range(top, min(top + _SUPER, j + 1)):
+                    work.tile(i, j, held[i], right, product)
+                    advance(1)
+    return work.result()
+
+
+class _Pass:
+    """The running sums of one pair pass."""
+
+    def __init__(self, rows: Rows, codes: np.ndarray, groups: np.ndarray, shift: float, kernel: float | None, device: str, block: int) -> None:
+        import torch
+
+        self.rows, self.codes, self.groups, self.shift, self.kernel_t = rows, codes, groups, shift, kernel
+        self.device = torch.device(device)
+        self.shift_radians = float(np.radians(shift))
+        n = len(rows)
+        self.block = min(block, n)
+        self.n_blocks = -(-n // self.block)
+        self.norms = np.concatenate([row_norms(part) for _, part in Rows(rows.values, rows.index).blocks()])
+        self.class_runs, self.group_runs = _edges(codes), _edges(groups)
+        self.split_groups = len(self.group_runs) != len(self.class_runs)
+        self.sums = {name: np.zeros(n) for name in ("all_1", "all_2", "labelled_1", "labelled_2", "same_1", "same_2")}
+        self.within = np.zeros((2, int(groups.max()) + 1 if len(groups) else 0))
+        self.kernel = np.zeros(n) if kernel is not None else None
+        self.histograms = {name: np.zeros(N_BINS, np.int64) for name in ("all", "labelled", "positive")}
+        self.buffers = Tile.buffers(self.block, self.block, self.device)
+        self.n_duplicates = 0
+
+    def load(self, number: int) -> torch.Tensor:
+        """Unit rows of a block in float32 on the device; scaled in float64 unless they are stored in float32 already."""
+        import torch
+
+        start, stop = number * self.block, min((number + 1) * self.block, len(self.rows))
+        where = slice(start, stop) if self.rows.index is None else self.rows.index[start:stop]
+        values = np.asarray(self.rows.values[where])
+        wide = values if values.dtype == np.float32 else values.astype(np.float64)
+        unit = np.multiply(wide, (1.0 / self.norms[start:stop, None]).astype(wide.dtype)).astype(np.float32, copy=False)
+        return torch.from_numpy(np.ascontiguousarray(unit)).to(self.device)
+
+    def tile(self, i: int, j: int, left: torch.Tensor, right: torch.Tensor, product: Product) -> None:
+        starts = (i * self.block, j * self.block)
+        tile = self.buffers.cut(len(left), len(right))
+        tile.fill(left, right, product, self.rows, starts, self.shift_radians)
+        self.n_duplicates += tile.n_duplicates
+        top, side = slice(starts[0], starts[0] + len(left)), slice(starts[1], starts[1] + len(right))
+        whole = (slice(0, len(left)), slice(0, len(right)))
+        n_labelled = len(self.codes)
+        counts, first, second = self._count(tile, whole), *self._add(tile, whole, top, side, "all")
+        self.histograms["all"] += counts
+        if side.stop <= n_labelled:
+            self.histograms["labelled"] += counts
+            self._add_sums("labelled", top, side, first, second)
+        elif top.start < n_labelled and side.start < n_labelled:
+            part = (slice(0, min(len(left), n_labelled - top.start)), slice(0, n_labelled - side.start))
+            self.histograms["labelled"] += self._count(tile, part)
+            self._add(tile, part, slice(top.start, top.start + part[0].stop), slice(side.start, n_labelled), "labelled")
+        self._add_within(tile, top, side)
+        if self.kernel is not None and self.kernel_t is not None:
+            tile.cosine.sub_(1.0).mul_(2.0 * self.kernel_t).exp_()
+            self.kernel[top] += _np(tile.cosine.sum(1))
+            self.kernel[side] += _np(tile.cosine.sum(0))
+
+    def _add_within(self, tile: Tile, top: slice, side: slice) -> None:
+        """Same-class and same-group pairs of this tile: rectangles, since rows are sorted."""
+        for start, stop, _ in _rectangles(self.class_runs, top, side):
+            part = (_local(start, stop, top), _local(start, stop, side))
+            rows, columns = _global(start, stop, top), _global(start, stop, side)
+            self.histograms["positive"] += self._count(tile, part)
+            first, second = self._add(tile, part, rows, columns, "same")
+            if not self.split_groups:
+                self._add_group(int(self.groups[start]), first, second)
+        if self.split_groups:
+            for start, stop, _ in _rectangles(self.group_runs, top, side):
+                part = (_local(start, stop, top), _local(start, stop, side))
+                deviation = tile.angle[part]
+                self._add_group(int(self.groups[start]), (_np(deviation.sum(1)),), (_np(deviation.square().sum(1)),))
+
+    def _add_group(self, group: int, first: Any, second: Any) -> None:
+        self.within[0, group] += 2.0 * first[0].sum()  # unordered pairs of the tile count twice
+        self.within[1, group] += 2.0 * second[0].sum()
+
+    def _count(self, tile: Tile, part: tuple[slice, slice]) -> np.ndarray:
+        import torch
+
+        counts = torch.bincount(tile.bins[part].reshape(-1), minlength=HIDDEN_BIN + 1).cpu().numpy()
+        counts[N_BINS - 1] += counts[N_BINS]
+        return counts[:N_BINS]
+
+    def _add(self, tile: Tile, part: tuple[slice, slice], rows: slice, columns: slice, name: str) -> tuple[Any, Any]:
+        import torch
+
+        deviation = tile.angle[part]
+        square = torch.mul(deviation, deviation, out=tile.work[part])
+        first = _np(deviation.sum(1)), _np(deviation.sum(0))
+        second = _np(square.sum(1)), _np(square.sum(0))
+        self._add_sums(name, rows, columns, first, second)
+        return first, second
+
+    def _add_sums(self, name: str, rows: slice, columns: slice, first: Any, second: Any) -> None:
+        for suffix, (by_row, by_column) in (("_1", first), ("_2", second)):
+            self.sums[name + suffix][rows] += by_row
+            self.sums[name + suffix][columns] += by_column
+
+    def result(self) -> AnglePass:
+        """Sums in degrees."""
+        degrees = {"1": 180.0 / np.pi, "2": (180.0 / np.pi) ** 2}
+        sums = {name: values * degrees[name[-1]] for name, values in self.sums.items()}
+        self.within *= np.array([[degrees["1"]], [degrees["2"]]])
+        n = len(self.codes)
+        labelled = None
+        if n:
+            parts = {"all_1": sums["labelled_1"], "all_2": sums["labelled_2"], "same_1": sums["same_1"], "same_2": sums["same_2"]}
+            labelled = PairSums(self.codes, self.groups, **{name: values[:n] for name, values in parts.items()},
+                                within_1=self.within[0], within_2=self.within[1], shift=self.shift, zero_variance=1e-9)  # fmt: skip
+        return AnglePass(self.shift, sums["all_1"], sums["all_2"], self.kernel, labelled, self.histograms, self.n_duplicates)
+
+
+def _np(tensor: torch.Tensor) -> np.ndarray:
+    return tensor.double().cpu().numpy()
+
+
+def _edges(values: np.ndarray) -> np.ndarray:
+    """(n_runs, 2) start and stop of each run of equal values."""
+    if not len(values):
+        return np.empty((0, 2), np.int64)
+    edges = np.flatnonzero(np.r_[True, values[1:] != values[:-1], True])
+    return np.column_stack([edges[:-1], edges[1:]])
+
+
+def _rectangles(runs: np.ndarray, top: slice, side: slice) -> Iterator[tuple[int, int, int]]:
+    """Runs that meet both the rows and the columns of a tile."""
+    low, high = max(top.start, side.start), min(top.stop, side.stop)
+    for number in range(int(np.searchsorted(runs[:, 1], min(top.start, side.start), "right")), len(runs)):
+        start, stop = int(runs[number, 0]), int(runs[number, 1])
+        if start >= max(low, high):
+            break
+        if start < top.stop and stop > top.start and start < side.stop and stop > side.start:
+            yield start, stop, number
+
+
+def _local(start: int, stop: int, frame: slice) -> slice:
+    return slice(max(start, frame.start) - frame.start, min(stop, frame.stop) - frame.start)
+
+
+def _global(start: int, stop: int, frame: slice) -> slice:
+    return slice(max(start, frame.start), min(stop, frame.stop))

@@ -1,0 +1,58 @@
+"""Views: several augmentations of one image as positives, in the sense of Wang & Isola; never mixed with same-class pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from repr_probe.errors import UndefinedMeasure
+from repr_probe.metrics.rows import row_norms
+
+_BLOCK_NUMBERS = 1 << 21
+
+
+@dataclass(frozen=True, eq=False)
+class ViewPairs:
+    """Per image (n_images,): mean over its V(V-1)/2 pairs of views of ‖u - u′‖², of the angle and of its square (degrees); mean of its unit views (n_images, D) summed."""
+
+    distance: np.ndarray
+    angle: np.ndarray
+    angle_square: np.ndarray
+    center: np.ndarray
+    toward_center: np.ndarray
+    n_pairs: int
+
+
+def view_pairs(views: np.ndarray) -> ViewPairs:
+    """views: (n_images, n_views, n_features). Raises UndefinedMeasure with fewer than two views or a zero row."""
+    n_images, n_views, width = views.shape
+    if n_views < 2:
+        raise UndefinedMeasure(f"needs 2 views of each image; got {n_views}")
+    distance, angle, square = np.zeros(n_images), np.zeros(n_images), np.zeros(n_images)
+    image_means = np.empty((n_images, width), np.float32)
+    center = np.zeros(width)
+    n_pairs = n_views * (n_views - 1) // 2
+    step = max(1, _BLOCK_NUMBERS // (n_views * width))
+    for start in range(0, n_images, step):
+        unit = _unit(np.asarray(views[start : start + step], np.float64), start)
+        part = slice(start, start + len(unit))
+        center += unit.sum(axis=(0, 1))
+        image_means[part] = unit.mean(axis=1)
+        for first in range(n_views):
+            for second in range(first + 1, n_views):
+                gap = np.linalg.norm(unit[:, first] - unit[:, second], axis=1)
+                theta = np.degrees(2.0 * np.arctan2(gap, np.linalg.norm(unit[:, first] + unit[:, second], axis=1)))
+                distance[part] += gap**2 / n_pairs
+                angle[part] += theta / n_pairs
+                square[part] += theta**2 / n_pairs
+    center /= n_images * n_views
+    return ViewPairs(distance, angle, square, center, image_means.astype(np.float64) @ center, n_pairs * n_images)
+
+
+def _unit(block: np.ndarray, start: int) -> np.ndarray:
+    flat = block.reshape(-1, block.shape[-1])
+    norms = row_norms(flat)
+    if (norms == 0).any():
+        raise UndefinedMeasure(f"views must not be zero; image {start + int(np.argmin(norms)) // block.shape[1]} has a zero view")
+    return (flat / norms[:, None]).reshape(block.shape)
