@@ -1,0 +1,212 @@
+"""repro-probe geometry: the main job."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from repr_probe.errors import UsageError
+
+from .display import shown
+from .options import (
+    DATA,
+    OUTPUT,
+    Arch,
+    BatchSize,
+    DataRoot,
+    Debug,
+    Device,
+    Dtype,
+    Fresh,
+    ImageSize,
+    Layer,
+    Limit,
+    Mean,
+    Pool,
+    Pretrained,
+    Quiet,
+    Seed,
+    Split,
+    Std,
+    Store,
+    StoredDtype,
+    VerifyData,
+    Views,
+    Workers,
+    option,
+)
+from .output import say
+from .values import parse_channels, parse_image_size, parse_pairs
+
+if TYPE_CHECKING:
+    from repr_probe.published.table3 import PublishedRow
+    from repr_probe.reports.geometry_report import GeometryReport
+
+MEASURES = "Measures"
+WIDEST = 140  # columns; wider terminals make the definitions hard to read
+
+
+class Preset(StrEnum):
+    """Which measures; see repr_probe.metrics.definitions."""
+
+    paper = "paper"
+    default = "default"
+    full = "full"
+
+
+class NanPolicy(StrEnum):
+    """What to do with rows that are not finite."""
+
+    raise_ = "raise"
+    omit = "omit"
+
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="CHECKPOINT",
+        help="Checkpoint (.pth .pt .safetensors), timm:NAME, torchvision:NAME or an embedded name (hydes-digits); or features: a file "
+        "(.npy .npz .pt .safetensors .parquet .h5 .csv) or a stored folder; or a result file (.json).",
+    ),
+]
+Dataset = Annotated[str | None, option("Known name (see repro-probe datasets) or a folder of images.", DATA, show_default="none")]
+FeaturesKey = Annotated[str | None, option("Name of the features in a file with several arrays.", DATA)]
+LabelsKey = Annotated[str | None, option("Name of the labels in a feature file.", DATA)]
+ChosenPreset = Annotated[Preset, option("paper: Table III; default: with what is needed to read it; full: everything.", MEASURES)]
+Pairs = Annotated[str, option("exact, or sample:M for M random pairs of images.", MEASURES, metavar="exact|sample:M")]
+NanRows = Annotated[NanPolicy, option("Rows with NaN or infinity: raise an error, or omit and count them.", MEASURES)]
+Out = Annotated[list[Path] | None, option("Also write a file: .json .csv .md .tex .txt .html; repeatable.", OUTPUT, show_default="none")]
+NoPublished = Annotated[bool, option("Leave the paper's rows out (shown for imagenet and food101).", OUTPUT, "--no-published")]
+
+
+def geometry_command(
+    checkpoint: Source,
+    dataset: Dataset = None,
+    split: Split = None,
+    data_root: DataRoot = None,
+    limit: Limit = None,
+    verify_data: VerifyData = False,
+    features_key: FeaturesKey = None,
+    labels_key: LabelsKey = None,
+    arch: Arch = None,
+    layer: Layer = None,
+    pool: Pool = None,
+    image_size: ImageSize = None,
+    mean: Mean = None,
+    std: Std = None,
+    pretrained: Pretrained = False,
+    views: Views = 0,
+    preset: ChosenPreset = Preset.default,
+    pairs: Pairs = "exact",
+    nan_policy: NanRows = NanPolicy.raise_,
+    device: Device = "auto",
+    dtype: StoredDtype = Dtype.float32,
+    batch_size: BatchSize = 64,
+    workers: Workers = None,
+    seed: Seed = 0,
+    fresh: Fresh = False,
+    store: Store = None,
+    json: Annotated[bool, option("Print JSON.", OUTPUT, "--json")] = False,
+    csv: Annotated[bool, option("Print CSV.", OUTPUT, "--csv")] = False,
+    markdown: Annotated[bool, option("Print markdown.", OUTPUT, "--markdown")] = False,
+    latex: Annotated[bool, option("Print LaTeX.", OUTPUT, "--latex")] = False,
+    out: Out = None,
+    no_published: NoPublished = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Measure the geometry of an encoder's features on a data set: Table III of HyDeS with intervals, and more.
+
+    Example: repro-probe geometry resnet50.pth --dataset food101 --out resnet50.json
+    """
+    kind = _stdout_format(json=json, csv=csv, markdown=markdown, latex=latex)
+    size, means, stds = parse_image_size(image_size), parse_channels(mean, option="--mean"), parse_channels(std, option="--std")
+    chosen_pairs = parse_pairs(pairs)
+    outputs = _checked_outputs(out)
+    from repr_probe.workflows.geometry import geometry
+
+    from repr_probe.reports.write import write_reports
+
+    with shown(quiet):
+        result = geometry(
+            checkpoint,
+            dataset=dataset,
+            split=split,
+            data_root=data_root,
+            arch=arch,
+            layer=_one_or_list(layer),
+            pool=pool,
+            image_size=size,
+            mean=means,
+            std=stds,
+            device=device,
+            dtype=dtype.value,
+            batch_size=batch_size,
+            workers=workers,
+            limit=limit,
+            seed=seed,
+            views=views,
+            preset=preset.value,
+            pairs=chosen_pairs,
+            pretrained=pretrained,
+            fresh=fresh,
+            verify_data=verify_data,
+            nan_policy=nan_policy.value,
+            features_key=features_key,
+            labels_key=labels_key,
+            store=store,
+        )
+    reports = list(result) if isinstance(result, (list, tuple)) else [result]
+    published = () if no_published else published_for(reports)
+    # Files first: what reads our stdout may leave early.
+    for path in outputs:
+        write_reports(reports, path, published)
+    say(_rendered(reports, published, kind))
+
+
+def published_for(reports: Sequence[GeometryReport]) -> tuple[PublishedRow, ...]:
+    """The paper's rows for the data set of the reports; none when they are of several."""
+    from repr_probe.published.table3 import published_rows
+
+    names = {str(report.provenance.get("dataset", "")) for report in reports}
+    return published_rows(names.pop()) if len(names) == 1 else ()
+
+
+def _one_or_list(layers: list[str] | None) -> str | list[str] | None:
+    if not layers:
+        return None
+    return layers[0] if len(layers) == 1 else layers
+
+
+def _stdout_format(**chosen: bool) -> str:
+    """The one format flag that was given; "text" for none."""
+    given = [name for name, on in chosen.items() if on]
+    if len(given) > 1:
+        flags = " and ".join(f"--{name}" for name in given)
+        raise UsageError(f"the output must be one of --json, --csv, --markdown, --latex; got {flags}; write the others with --out")
+    return given[0] if given else "text"
+
+
+def _checked_outputs(paths: Sequence[Path] | None) -> list[Path]:
+    """Refuse an unknown suffix before hours of work, not after."""
+    from repr_probe.reports.write import check_suffix
+
+    for path in paths or ():
+        check_suffix(path)
+    return list(paths or ())
+
+
+def _rendered(reports: Sequence[GeometryReport], published: Sequence[PublishedRow], kind: str) -> str:
+    if kind == "text":
+        from repr_probe.reports.text import WIDTH, to_text
+
+        return to_text(reports, published, min(WIDEST, shutil.get_terminal_size((WIDTH, 24)).columns))
+    from repr_probe.reports.write import RENDERERS
+
+    suffixes = {"json": ".json", "csv": ".csv", "markdown": ".md", "latex": ".tex"}
+    return RENDERERS[suffixes[kind]](reports, published)
