@@ -8,20 +8,15 @@ from typing import Any
 
 import torch
 
-from repr_probe.errors import UsageError
+from repr_probe.encoders.devices import resolve_device
 
 
 def module_device(module: torch.nn.Module, device: str) -> torch.device:
     """The device to compute on: where the module's first tensor is for "auto"; UsageError for one that this machine lacks."""
-    if device == "auto":
-        first = next((tensor for tensors in (module.parameters(), module.buffers()) for tensor in tensors), None)
-        return torch.device("cpu") if first is None else first.device
-    try:
-        chosen = torch.device(device)
-        torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError, NotImplementedError) as failure:
-        raise UsageError(f"device must be one of this machine's; got {device!r}; use auto or cpu") from failure
-    return chosen
+    if device != "auto":
+        return resolve_device(device)
+    first = next((tensor for tensors in (module.parameters(), module.buffers()) for tensor in tensors), None)
+    return torch.device("cpu") if first is None else first.device
 
 
 @contextmanager

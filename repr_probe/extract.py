@@ -15,15 +15,15 @@ from repr_probe.errors import InputError, StoreError, UsageError
 from repr_probe.exact_pass import exact_pass, module_device
 from repr_probe.features.store import FeatureStore
 from repr_probe.features.store_key import SCHEMA, rows_hash, store_key
+from repr_probe.features.store_listing import sweep_leftovers
 from repr_probe.features.store_writer import StoreWriter
 from repr_probe.files.home import features_folder
 from repr_probe.loading import choose_workers, image_batches
 from repr_probe.run_facts import run_facts
 
 if TYPE_CHECKING:
-    from repr_probe.encoders.encoder import Encoder
-
     from repr_probe.datasets.image_dataset import ImageDataset
+    from repr_probe.encoders.encoder import Encoder
 
 DTYPES = ("float32", "float16", "float64")
 
@@ -76,7 +76,7 @@ def extract_features(
                 for layer in by_key
             }
             if not fresh:  # another process may have finished one while we waited for nothing but our turn
-                stores.update(stored(folder, {layer: fields[layer] for layer in missing}))
+                stores.update(stored(folder, {layer: fields[layer] for layer in missing}, remark=False))
             work = _Pass(encoder, dataset, {layer: writers[layer] for layer in missing if layer not in stores}, pool, views, seed)
             work.run(where)
             stores.update({layer: work.finish(layer, fields[layer]) for layer in work.writers})
@@ -92,8 +92,8 @@ def key_fields(
         "architecture": encoder.architecture,
         "identity": encoder.identity,
         "layer": layer,
-        "pool": pool,
-        "input": encoder_input(dataset),
+        "pool": pool if pool is not None else encoder.pool,
+        "input": dataset.input.to_dict(),  # what the images went through: the encoder's, with which the data set was opened
         "dataset": dataset.name,
         "split": dataset.split,
         "fingerprint": dataset.fingerprint,
@@ -106,13 +106,8 @@ def key_fields(
     }
 
 
-def encoder_input(dataset: ImageDataset) -> dict[str, Any]:
-    """The preprocessing in force: the data set's, which was opened with the encoder's."""
-    return dataset.input.to_dict()
-
-
-def stored(folder: Path, fields: Mapping[str, Mapping[str, Any]]) -> dict[str, FeatureStore]:
-    """The layers among `fields` whose store is there and whole; a damaged one is noted and counts as absent."""
+def stored(folder: Path, fields: Mapping[str, Mapping[str, Any]], *, remark: bool = True) -> dict[str, FeatureStore]:
+    """The layers among `fields` whose store is there and whole; a damaged one counts as absent (and is noted, with `remark`)."""
     found = {}
     for layer, content in fields.items():
         path = folder / store_key(content)
@@ -120,7 +115,10 @@ def stored(folder: Path, fields: Mapping[str, Mapping[str, Any]]) -> dict[str, F
             try:
                 found[layer] = FeatureStore.open(path)
             except StoreError as damage:
-                progress.note(f"the stored features of layer {layer} cannot be used ({damage}); extracting them again")
+                if remark:
+                    progress.note(f"the stored features of layer {layer} cannot be used ({damage}); extracting them again")
+            else:
+                sweep_leftovers(folder, path.name)
     return found
 
 

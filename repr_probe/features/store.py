@@ -116,6 +116,8 @@ def _read_meta(path: Path) -> dict[str, Any]:
         raise StoreError(f"{place} must describe a feature store; got another kind of file")
     if meta.get("schema") != SCHEMA:
         raise StoreError(f"store schema must be {SCHEMA}; {path} has {meta.get('schema')!r}; extract again with this version")
+    if not isinstance(meta.get("files"), dict):
+        raise StoreError(f"{place} must name its files; got none; remove the store (repro-probe store rm) and extract again")
     return meta
 
 

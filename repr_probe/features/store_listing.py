@@ -12,6 +12,7 @@ from typing import Any
 
 from repr_probe.errors import StoreError
 from repr_probe.features.store import FeatureStore
+from repr_probe.features.store_journal import StoreJournal
 from repr_probe.features.store_lock import StoreLock
 from repr_probe.files.atomic import explained
 from repr_probe.files.home import features_folder
@@ -74,6 +75,23 @@ def remove_store(home: str | Path | None, key_prefix: str) -> StoreEntry:
     return entry
 
 
+def sweep_leftovers(folder: Path, key: str) -> None:
+    """Remove what lies beside a finished store: of a run killed in its last moments, or of a `fresh` one that never finished."""
+    if not [*folder.glob(f"{key}.*"), *folder.glob(f".{key}.*")]:
+        return
+    lock = StoreLock(folder / f"{key}.lock", key)
+    try:
+        lock.acquire()
+    except StoreError:
+        return  # somebody is computing it afresh, or the home may only be read: nothing of this is ours to tidy
+    try:
+        for path in _by_key(folder).get(key, []):
+            if path.name != key:
+                _remove(path)
+    finally:
+        lock.release()
+
+
 def _remove(path: Path) -> None:
     if path.is_dir():
         # Renamed first: a kill midway leaves no half store under its name.
@@ -113,10 +131,8 @@ def _entry(key: str, paths: list[Path]) -> StoreEntry:
 
 
 def _progress(journal: Path | None) -> str:
-    if journal is None:
-        return "nothing to resume"
-    rows = journal.read_bytes().split(b"\n")[1:-1]
-    return f"{int(rows[-1]) if rows else 0} rows done"
+    content = None if journal is None else StoreJournal(journal).read()
+    return "nothing to resume" if content is None else f"{content.rows} of {content.plan.get('n_samples')} rows done"
 
 
 def _size(path: Path) -> int:

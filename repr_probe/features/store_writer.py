@@ -17,6 +17,7 @@ import numpy as np
 
 from repr_probe.errors import StoreError
 from repr_probe.features.store import KIND, FeatureStore
+from repr_probe.features.store_journal import StoreJournal
 from repr_probe.features.store_key import SCHEMA, canonical_json
 from repr_probe.features.store_lock import StoreLock
 from repr_probe.files.atomic import atomic_write, explained, need_space, replace_folder, sync_folder
@@ -28,10 +29,9 @@ SYNC_SECONDS = 2.0
 class StoreWriter:
     """Writes the store `<folder>/<key>` through `<folder>/<key>.partial`; use it as a context manager, which holds the lock.
 
-    The partial folder holds the arrays at their full size. `<folder>/<key>.journal` says in its first line what is being written and how
-    (`run`), in every further line a number of rows whose bytes are safe on disk; an interrupted extraction is continued from the last
-    whole line. A store that exists already stays untouched until `finish` replaces it. A kill at any point leaves a journal and arrays
-    from which the next run can go on, a finished store, or nothing.
+    The partial folder holds the arrays at their full size. `<folder>/<key>.journal` says what is being written, how (`run`), and how many
+    rows are safe on disk; an interrupted extraction is continued from there. A store that exists already stays untouched until `finish`
+    replaces it. A kill at any point leaves a journal and arrays from which the next run can go on, a finished store, or nothing.
 
         with StoreWriter(folder, key, n_samples=1000, run={"batch_size": 64}) as writer:
             for start in range(writer.rows_done, 1000, 64):
@@ -62,10 +62,9 @@ class StoreWriter:
         self.run = self.asked_run
         self._plan: dict[str, Any] = {"schema": SCHEMA, "n_samples": n_samples, "n_views": n_views, "dtype": dtype}
         self._fresh = fresh
-        self._journal_path = folder / f"{key}.journal"
         self._lock = StoreLock(folder / f"{key}.lock", key)
         self._arrays: dict[str, _ArrayFile] = {}
-        self._journal: IO[bytes] | None = None
+        self._journal = StoreJournal(folder / f"{key}.journal")
         self._rows_safe = 0
         self._last_sync = time.monotonic()
 
@@ -84,7 +83,7 @@ class StoreWriter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
             # Also after Ctrl-C or an error of the model: what was written is kept for the next run.
-            if self._journal is not None and not isinstance(error, StoreError):
+            if not isinstance(error, StoreError):
                 self.flush()
         finally:
             self._close()
@@ -96,7 +95,7 @@ class StoreWriter:
         """
         if start != self.rows_done:
             raise ValueError(f"rows must be written in order; got row {start} after {self.rows_done} rows")
-        if self._journal is None:
+        if not self._journal.is_open:
             self._begin(values.shape[1])
         chunks = {"features.npy": values} if views is None else {"features.npy": values, "views.npy": views}
         with explained(self.partial):
@@ -108,21 +107,21 @@ class StoreWriter:
 
     def flush(self) -> None:
         """Wait until every row written so far is safe on disk, then say so in the journal."""
-        if self._journal is None or self.rows_done == self._rows_safe:
+        if not self._journal.is_open or self.rows_done == self._rows_safe:
             return
         with explained(self.partial):
             for array in self._arrays.values():
                 array.sync()
-            self._append_to_journal(str(self.rows_done))
+            self._journal.append(self.rows_done)
         self._rows_safe = self.rows_done
         self._last_sync = time.monotonic()
 
     def rewind(self, rows: int) -> None:
         """Continue from row `rows` although more are done; used to bring several layers to the same row."""
-        if rows < self.rows_done and self._journal is not None:
+        if rows < self.rows_done and self._journal.is_open:
             self.rows_done = rows
             with explained(self.partial):
-                self._append_to_journal(str(rows))
+                self._journal.append(rows)
             self._rows_safe = rows
 
     def restart(self) -> None:
@@ -131,7 +130,7 @@ class StoreWriter:
         self.run = self.asked_run
         self.rows_done = self._rows_safe = 0
         with explained(self.partial):
-            self._journal_path.unlink(missing_ok=True)
+            self._journal.remove()
             if self.partial.exists():
                 shutil.rmtree(self.partial)
 
@@ -153,7 +152,7 @@ class StoreWriter:
             sync_folder(self.partial)
             atomic_write(self.partial / "meta.json", json.dumps(content, indent=1) + "\n")
             replace_folder(self.partial, self.path)
-            self._journal_path.unlink(missing_ok=True)
+            self._journal.remove()
             self._sweep()
         return FeatureStore.open(self.path)
 
@@ -174,27 +173,20 @@ class StoreWriter:
             np.save(self.partial / "labels.npy", np.ascontiguousarray(labels, dtype="<i8"))
 
     def _resume(self) -> None:
-        with explained(self._journal_path):
-            lines = _journal_lines(self._journal_path)
-            if not lines:
+        with explained(self._journal.path):
+            content = self._journal.read()
+            if content is None or {name: content.plan.get(name) for name in self._plan} != self._plan:
                 return
-            recorded = json.loads(lines[0])
-            if {name: recorded["plan"].get(name) for name in self._plan} != self._plan:
-                return
-            self._plan, self.run = recorded["plan"], recorded["run"]
-            arrays = self._array_files()
-            if not all(array.whole() for array in arrays.values()):
-                return
-            self._arrays = arrays
-            self._journal = self._journal_path.open("r+b", buffering=0)
-            self._journal.truncate(sum(len(line) + 1 for line in lines))
-            self._journal.seek(0, os.SEEK_END)
-            self.rows_done = self._rows_safe = int(lines[-1]) if len(lines) > 1 else 0
+            arrays = self._array_files(content.plan)
+            if all(array.whole() for array in arrays.values()):
+                self._journal.reopen(content)
+                self._plan, self.run, self._arrays = content.plan, content.run, arrays
+                self.rows_done = self._rows_safe = content.rows
 
     def _begin(self, n_features: int) -> None:
         self.restart()
         self._plan["n_features"] = n_features
-        arrays = self._array_files()
+        arrays = self._array_files(self._plan)
         needed = sum(array.size for array in arrays.values())
         try:
             with explained(self.partial, needed=needed):
@@ -204,31 +196,23 @@ class StoreWriter:
                     array.create()
                 sync_folder(self.partial)
                 # Written last: a journal vouches for its arrays.
-                atomic_write(self._journal_path, canonical_json({"plan": self._plan, "run": self.run}) + "\n")
-                self._journal = self._journal_path.open("ab", buffering=0)
+                self._journal.begin(self._plan, self.run)
         except StoreError:
             self.restart()  # without its journal the folder is of no use to a later run
             raise
         self._arrays = arrays
         self._last_sync = time.monotonic()
 
-    def _array_files(self) -> dict[str, _ArrayFile]:
-        rows, views, width = self._plan["n_samples"], self._plan["n_views"], self._plan["n_features"]
+    def _array_files(self, plan: Mapping[str, Any]) -> dict[str, _ArrayFile]:
+        rows, views, width = plan["n_samples"], plan["n_views"], plan["n_features"]
         shapes = {"features.npy": (rows, width), **({"views.npy": (rows, views, width)} if views else {})}
-        return {name: _ArrayFile(self.partial / name, shape, self._plan["dtype"]) for name, shape in shapes.items()}
-
-    def _append_to_journal(self, line: str) -> None:
-        if self._journal is not None:
-            self._journal.write(line.encode("ascii") + b"\n")
-            os.fsync(self._journal.fileno())
+        return {name: _ArrayFile(self.partial / name, shape, plan["dtype"]) for name, shape in shapes.items()}
 
     def _close_files(self) -> None:
         for array in self._arrays.values():
             array.close()
         self._arrays = {}
-        if self._journal is not None:
-            self._journal.close()
-            self._journal = None
+        self._journal.close()
 
     def _close(self) -> None:
         self._close_files()
@@ -290,8 +274,3 @@ def _npy_header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
     description = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(buffer, description)
     return buffer.getvalue()
-
-
-def _journal_lines(journal: Path) -> list[bytes]:
-    """The whole lines of a journal; a last line without its end was cut by the kill and does not count."""
-    return journal.read_bytes().split(b"\n")[:-1] if journal.exists() else []

@@ -1,0 +1,124 @@
+"""extract: a checkpoint and a data set, by name or path, to feature stores (the command `repro-probe extract`)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from repr_probe import progress
+from repr_probe.features.export import check_export, export_features
+from repr_probe.files.home import using_home
+
+if TYPE_CHECKING:
+    from repr_probe.features.store import FeatureStore
+
+
+def extract(
+    checkpoint: str | Path,
+    *,
+    dataset: str | Path,
+    split: str | None = None,
+    data_root: str | Path | None = None,
+    arch: str | None = None,
+    layer: str | Sequence[str] | None = None,
+    pool: str | None = None,
+    image_size: int | tuple[int, int] | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    device: str = "auto",
+    dtype: str = "float32",
+    batch_size: int = 64,
+    workers: int | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    views: int = 0,
+    pretrained: bool = False,
+    fresh: bool = False,
+    verify_data: bool = False,
+    store: str | Path | None = None,
+    export: str | Path | None = None,
+) -> list[FeatureStore]:
+    """Features of every image of a data set, one store per layer; what is stored already comes from the store without building the network.
+
+    checkpoint: a file, `timm:NAME`, `torchvision:NAME` or an embedded name.  dataset: a known name or a folder.
+    layer: one name or several, read in one pass; default the encoder's own.
+    views: so many augmented views (DINO recipe) are stored beside every image.
+    pretrained: allow the download of published weights.  fresh: compute anew.  verify_data: tell data sets apart by contents.
+    store: the home folder.  export: also write one file (.npz .safetensors .pt .npy .parquet .h5 .csv); with several layers the layer's
+    name is added to the file's.  The other options are those of `load_encoder`, `open_dataset` and `extract_features`.
+
+    Raises CheckpointError, DatasetError, FileFormatError, UsageError, InputError or StoreError, each with one line that says what to do.
+    """
+    layers = None if layer is None else [layer] if isinstance(layer, str) else list(layer)
+    loading: dict[str, Any] = {"arch": arch, "image_size": image_size, "mean": mean, "std": std, "pool": pool, "pretrained": pretrained}
+    opening: dict[str, Any] = {"split": split, "data_root": data_root, "limit": limit, "seed": seed, "verify": verify_data}
+    running: dict[str, Any] = {"layers": layers, "pool": pool, "dtype": dtype, "limit": limit, "seed": seed, "views": views}
+    speed: dict[str, Any] = {"batch_size": batch_size, "workers": workers}
+    if export is not None:
+        check_export(export)
+    with using_home(store):
+        stores = None if fresh else _from_index(checkpoint, dataset, loading, opening, running)
+        if stores is None:
+            stores = _compute(checkpoint, dataset, loading, opening, {**running, **speed, "fresh": fresh}, device)
+    if export is not None:
+        for extracted in dict.fromkeys(stores):
+            export_features(extracted.features(), export_path(export, extracted.layer, several=len(stores) > 1))
+    return stores
+
+
+def export_path(export: str | Path, layer: str, *, several: bool) -> Path:
+    """Where the features of `layer` go: `export` itself, or with the layer's name in it when there are several.
+
+    >>> export_path("out/f.npz", "stage3", several=True).as_posix()
+    'out/f-stage3.npz'
+    """
+    path = Path(export)
+    return path.with_name(f"{path.stem}-{re.sub(r'[^0-9A-Za-z._-]', '_', layer)}{path.suffix}") if several else path
+
+
+def _from_index(
+    checkpoint: str | Path, dataset: str | Path, loading: dict[str, Any], opening: dict[str, Any], running: dict[str, Any]
+) -> list[FeatureStore] | None:
+    from repr_probe.datasets.open import open_dataset
+    from repr_probe.workflows.request_index import recall
+
+    request = _request(checkpoint, dataset, loading, opening, running)
+    record = recall(request) if request is not None else None
+    stores = record.stores_for(open_dataset(dataset, record.input, **opening)) if record is not None else None
+    if stores is not None:
+        progress.note("answered from the store; --fresh computes anew")
+    return stores
+
+
+def _compute(
+    checkpoint: str | Path,
+    dataset: str | Path,
+    loading: dict[str, Any],
+    opening: dict[str, Any],
+    running: dict[str, Any],
+    device: str,
+) -> list[FeatureStore]:
+    from repr_probe.datasets.open import open_dataset
+    from repr_probe.encoders.load import load_encoder
+    from repr_probe.extract import extract_features
+    from repr_probe.workflows.request_index import remember
+
+    encoder = load_encoder(checkpoint, device=device, **loading)
+    images = open_dataset(dataset, encoder.input, **opening)
+    stores = extract_features(encoder, images, **running)
+    kept = {name: value for name, value in running.items() if name not in ("batch_size", "workers", "fresh")}
+    request = _request(checkpoint, dataset, loading, opening, kept)
+    if request is not None:
+        remember(request, images, stores)
+    return stores
+
+
+def _request(
+    checkpoint: str | Path, dataset: str | Path, loading: dict[str, Any], opening: dict[str, Any], running: dict[str, Any]
+) -> dict[str, Any] | None:
+    from repr_probe.workflows.request_index import request_of
+
+    options = {"dataset": dataset, "loading": loading, "opening": opening, "running": running}
+    return request_of(checkpoint, options)
