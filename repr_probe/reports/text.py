@@ -22,15 +22,16 @@ from repr_probe.reports.table import (
 )
 
 WIDTH = 120
-NARROWEST = 60
+NARROWEST = 80
 _NAME_WIDTH = 26
+_LEAST_ROOM = 36  # cells; with less beside the numbers, a definition stands below them
 # Heads of Table III over two lines, so that the whole table fits a terminal of 100 columns.
 _HEADS = (("", "ANISO."), ("", "CORR."), ("", "CVN"), ("CENTROID", "RANK"), ("EMBED.", "RANK"), ("", "d′"),
           ("ALL PAIRWISE", "ANGLE ± SD"), ("POSITIVE PAIRWISE", "ANGLE ± SD"))  # fmt: skip
 
 
 def to_text(reports: Sequence[GeometryReport], published: Sequence[PublishedValues] = (), width: int | None = None) -> str:
-    """The whole report, lines of at most `width` cells (default 120, at least 60), without a trailing line break."""
+    """The whole report, lines of at most `width` cells (default 120, at least 80), without a trailing line break."""
     width = max(NARROWEST, width or WIDTH)
     blocks = [_header(reports, width), _measures(reports, width)]
     blocks.append(_items("undefined", [f"{symbols}: {reason}" for symbols, reason in undefined_reasons(reports)], width))
@@ -38,7 +39,7 @@ def to_text(reports: Sequence[GeometryReport], published: Sequence[PublishedValu
     blocks.append(_items("notes", notes_of(reports), width))
     blocks.append(_items("BROKEN IDENTITY, DO NOT TRUST THESE NUMBERS", warnings_of(reports), width, mark="!!"))
     if published:
-        blocks.append("\n".join(["Table III, measured and published", "", *_comparison(paper_rows(reports, published))]))
+        blocks.append("\n".join(["Table III, measured and published", *_comparison(paper_rows(reports, published), width)]))
         blocks.append("\n".join(line for note in published_footnotes(published) for line in _wrapped(note, width, "  ")))
     return "\n\n".join(block for block in blocks if block)
 
@@ -82,7 +83,10 @@ def _single(lines: Sequence[Line], width: int) -> list[str]:
             f"{pad(line.definition.symbol, symbols)}  {line.arrow or ' '}  {pad(cell.value, values, right=True)}  "
             f"{pad(cell.interval, intervals)}  {pad(cell.population, 7)}  "
         )
-        printed += _wrapped(line.definition.variant, width, fixed, hang=start)
+        if width - start >= _LEAST_ROOM:
+            printed += _wrapped(line.definition.variant, width, fixed, hang=start)
+        else:
+            printed += [fixed.rstrip(), *_wrapped(line.definition.variant, width, "      ")]
     return printed
 
 
@@ -128,20 +132,20 @@ def _blocks(widths: Sequence[int], room: int) -> list[list[int]]:
     return blocks
 
 
-def _comparison(rows: Sequence[Row]) -> list[str]:
+def _comparison(rows: Sequence[Row], width: int) -> list[str]:
     """Table III as the paper prints it, our rows on top, without intervals (they stand in the list above)."""
     names = [f"{shorten(row.name, _NAME_WIDTH)}{f' ({row.mark})' if row.mark else ''}" for row in rows]
     first = max(cells(name) for name in [*names, "METHOD"])
     widths = [max(cells(text) for text in (*head, *(row.cells[place].value for row in rows))) for place, head in enumerate(_HEADS)]
-    heads = [_right_aligned(name, first, [head[line] for head in _HEADS], widths) for line, name in enumerate(("", "METHOD"))]
-    printed = [head.rstrip() for head in heads]
-    rule = "─" * cells(heads[1])
-    before = True
-    for name, row in zip(names, rows, strict=True):
-        if row.published == before:
-            printed.append(f"{'published ' if row.published else ''}".ljust(len(rule), "─"))
-            before = not row.published
-        printed.append(_right_aligned(name, first, [cell.value for cell in row.cells], widths).rstrip())
+    printed: list[str] = []
+    for block in _blocks(widths, width - first):
+        chosen = [widths[place] for place in block]
+        heads = [_right_aligned(name, first, [_HEADS[place][line] for place in block], chosen) for line, name in enumerate(("", "METHOD"))]
+        printed += ["", *(head.rstrip() for head in heads)]
+        for place, row in enumerate(rows):
+            if place == 0 or row.published != rows[place - 1].published:
+                printed.append(("published " if row.published else "").ljust(cells(heads[1]), "─"))
+            printed.append(_right_aligned(names[place], first, [row.cells[column].value for column in block], chosen).rstrip())
     return printed
 
 

@@ -141,7 +141,7 @@ def _with_centroids(reports: list[GeometryReport], path: Path) -> list[GeometryR
     if not path.is_file():
         return reports
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
             names = ["centroid_cosine"] if len(reports) == 1 else [f"centroid_cosine_{place}" for place in range(len(reports))]
             matrices = [arrays.get(name) for name in names]
     except Exception as failure:
