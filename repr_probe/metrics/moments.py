@@ -78,6 +78,7 @@ class RowScalars:
 
     norm: float = 0.0
     norm2: float = 0.0
+    norm4: float = 0.0
     norm_low: float = np.inf
     norm_high: float = 0.0
     hoyer: float = 0.0
@@ -97,12 +98,13 @@ class RowScalars:
 class MomentState:
     """One-pass state of features with n_features columns. `raw` holds all rows, `unit` the non-zero rows scaled to length 1.
 
-    Memory: two (D + 2)² matrices and 2 K D numbers, whatever the number of rows.
+    Memory: two (D + 2)² matrices and 2 K D numbers, whatever the number of rows; with grams=False only sums over rows and columns are kept.
     """
 
     n_features: int
     n: int = 0
     n_zero: int = 0
+    grams: bool = True
     raw: LiftedGram | None = None
     unit: LiftedGram | None = None
     columns: ColumnSums = field(init=False)
@@ -119,12 +121,16 @@ class MomentState:
         magnitude = np.abs(block)
         self.columns.add(block, magnitude)
         self._add_scalars(block, magnitude, norms)
-        if self.raw is None:
-            self.raw = LiftedGram(block[0].copy())
-        self.raw.add(self.raw.lift(block))
         full = norms > 0
         self.n += len(block)
         self.n_zero += int((~full).sum())
+        if self.grams:
+            self._add_grams(block, norms, full, codes)
+
+    def _add_grams(self, block: np.ndarray, norms: np.ndarray, full: np.ndarray, codes: np.ndarray | None) -> None:
+        if self.raw is None:
+            self.raw = LiftedGram(block[0].copy())
+        self.raw.add(self.raw.lift(block))
         if not full.any():
             return
         unit = block[full] / norms[full, None] if not full.all() else block / norms[:, None]
@@ -141,6 +147,7 @@ class MomentState:
         active = width - (block == 0).sum(axis=1)
         sums.norm += float(norms.sum())
         sums.norm2 += float(norms @ norms)
+        sums.norm4 += float(norms**2 @ norms**2)
         sums.norm_low, sums.norm_high = min(sums.norm_low, float(norms.min())), max(sums.norm_high, float(norms.max()))
         sums.active += float(active.sum())
         sums.active_low = min(sums.active_low, float(active.min()))
@@ -156,7 +163,7 @@ class MomentState:
 
     def merged(self, other: MomentState) -> MomentState:
         """The state of both sets of rows (same class codes on both sides)."""
-        result = MomentState(self.n_features, self.n + other.n, self.n_zero + other.n_zero)
+        result = MomentState(self.n_features, self.n + other.n, self.n_zero + other.n_zero, self.grams)
         result.raw = _merge(self.raw, other.raw)
         result.unit = _merge(self.unit, other.unit)
         result.columns = self.columns.merged(other.columns)
@@ -175,11 +182,10 @@ class MomentState:
             lifted[:, :-2] += lifted[:, -1:] * d
         return ClassSums(ours.count + theirs.count, ours.lifted + lifted, ours.raw + theirs.raw)
 
-    def constant_columns(self) -> np.ndarray:
-        """(D,) bool: min == max, or a spread within rounding of the largest entry."""
+    def constant_columns(self, variance: np.ndarray) -> np.ndarray:
+        """(D,) bool: min == max, or a spread (variance (D,) of the columns) within rounding of the largest entry."""
         peak = np.maximum(np.abs(self.columns.low), np.abs(self.columns.high))
-        spread = np.sqrt(np.maximum(np.diag(self.raw.scatter()), 0.0) / self.n) if self.raw is not None else np.zeros(self.n_features)
-        return (self.columns.low == self.columns.high) | (spread <= _CONSTANT * peak)
+        return (self.columns.low == self.columns.high) | (np.sqrt(np.maximum(variance, 0.0)) <= _CONSTANT * peak)
 
 
 def _merge(a: LiftedGram | None, b: LiftedGram | None) -> LiftedGram | None:

@@ -12,7 +12,7 @@ from repr_probe import progress
 from repr_probe.metrics.angle_tiles import HIDDEN_BIN, N_BINS, Tile
 from repr_probe.metrics.pair_sums import PairSums
 from repr_probe.metrics.products import Product, fastest_product
-from repr_probe.metrics.rows import Rows, row_norms
+from repr_probe.metrics.rows import Rows
 
 if TYPE_CHECKING:
     import torch
@@ -82,7 +82,7 @@ class _Pass:
         n = len(rows)
         self.block = min(block, n)
         self.n_blocks = -(-n // self.block)
-        self.norms = np.concatenate([row_norms(part) for _, part in Rows(rows.values, rows.index).blocks()])
+        self.norms = rows.norms()
         self.class_runs, self.group_runs = _edges(codes), _edges(groups)
         self.split_groups = len(self.group_runs) != len(self.class_runs)
         self.sums = {name: np.zeros(n) for name in ("all_1", "all_2", "labelled_1", "labelled_2", "same_1", "same_2")}

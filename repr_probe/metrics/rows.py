@@ -46,6 +46,18 @@ class Rows:
             block /= row_norms(block)[:, None]
         return block
 
+    def columns(self, which: np.ndarray) -> np.ndarray:
+        """(n_samples, len(which)) float64: some columns of all rows, scaled if `unit`."""
+        values = self.values[:, which] if self.index is None else self.values[self.index][:, which]
+        block = np.array(values, dtype=np.float64)
+        if self.unit:
+            block /= self.norms()[:, None]
+        return block
+
+    def norms(self) -> np.ndarray:
+        """(n_samples,) lengths of the rows as stored."""
+        return np.concatenate([row_norms(part) for _, part in Rows(self.values, self.index).blocks()])
+
     def blocks(self, size: int | None = None) -> Iterator[tuple[int, np.ndarray]]:
         """(start, block) from first to last row."""
         size = size or self.block_size

@@ -14,7 +14,10 @@ _BLOCK_NUMBERS = 1 << 21
 
 @dataclass(frozen=True, eq=False)
 class ViewPairs:
-    """Per image (n_images,): mean over its V(V-1)/2 pairs of views of ‖u - u′‖², of the angle and of its square (degrees); mean of its unit views (n_images, D) summed."""
+    """Per image (n_images,): means over its V(V-1)/2 pairs of views of ‖u - u′‖², of the angle and of its square (degrees).
+
+    center (D,): mean unit view.  toward_center (n_images,): mean over the image's views of u·center.  n_pairs: pairs of views in all.
+    """
 
     distance: np.ndarray
     angle: np.ndarray
@@ -30,7 +33,6 @@ def view_pairs(views: np.ndarray) -> ViewPairs:
     if n_views < 2:
         raise UndefinedMeasure(f"needs 2 views of each image; got {n_views}")
     distance, angle, square = np.zeros(n_images), np.zeros(n_images), np.zeros(n_images)
-    image_means = np.empty((n_images, width), np.float32)
     center = np.zeros(width)
     n_pairs = n_views * (n_views - 1) // 2
     step = max(1, _BLOCK_NUMBERS // (n_views * width))
@@ -38,7 +40,6 @@ def view_pairs(views: np.ndarray) -> ViewPairs:
         unit = _unit(np.asarray(views[start : start + step], np.float64), start)
         part = slice(start, start + len(unit))
         center += unit.sum(axis=(0, 1))
-        image_means[part] = unit.mean(axis=1)
         for first in range(n_views):
             for second in range(first + 1, n_views):
                 gap = np.linalg.norm(unit[:, first] - unit[:, second], axis=1)
@@ -47,7 +48,8 @@ def view_pairs(views: np.ndarray) -> ViewPairs:
                 angle[part] += theta / n_pairs
                 square[part] += theta**2 / n_pairs
     center /= n_images * n_views
-    return ViewPairs(distance, angle, square, center, image_means.astype(np.float64) @ center, n_pairs * n_images)
+    toward = [_unit(np.asarray(views[start : start + step], np.float64), start).mean(axis=1) @ center for start in range(0, n_images, step)]
+    return ViewPairs(distance, angle, square, center, np.concatenate(toward), n_pairs * n_images)
 
 
 def _unit(block: np.ndarray, start: int) -> np.ndarray:
