@@ -70,9 +70,17 @@ def fit_file(file: CheckpointFile, hint: Hint, wanted: Architecture | None) -> F
     if match is None:
         raise CheckpointError(_explain_misfit(matches, containers, architecture, chosen_by, file.keeps_order))
     values, cast_notes = usable_values(match.tensors())
-    network.module.load_state_dict(values, strict=False)
+    _copy(values, network)
     notes += [*([note] if note else []), *_match_notes(match), *cast_notes, *untrained_notes(values)]
     return Fitted(architecture, network, match, chosen_by, channels, image_size, tuple(notes))
+
+
+def _copy(values: dict[str, torch.Tensor], network: Network) -> None:
+    """Write the values into the network. Not by load_state_dict: it also renames by versions that a matched file does not have."""
+    ours = network.module.state_dict()
+    with torch.no_grad():
+        for name, tensor in values.items():
+            ours[name].copy_(tensor)
 
 
 def _matches(
