@@ -59,7 +59,8 @@ def check_head_width(match: Match, network: Network, n_features: int) -> None:
         for key in match.aside
         if key.startswith(tuple(heads)) and key.endswith("weight") and match.container.tensors[key].ndim == 2
     }
-    if heads and weights and n_features not in {shape[1] for shape in weights.values()}:
+    widths = [shape[1] for shape in weights.values()]
+    if heads and widths and n_features not in {*widths, sum(widths)}:  # the sum: networks of two branches with a classifier each
         key, shape = next(iter(weights.items()))
         got = f"its classifier {printable(key)} takes {shape[1]} features, the network gives {n_features}"
         raise CheckpointError(f"checkpoint must fit the network; {got}")
