@@ -210,10 +210,18 @@ class GeometryStates:
 
     # --- pairs and classes --------------------------------------------------------------------------------------------------------------------
 
-    def require_pairs(self) -> None:
+    def require_labels(self) -> None:
         if not self.n_labelled:
             raise UndefinedMeasure("needs labels" if self.features.labels is None else "needs a labelled, non-zero row")
+
+    def require_pairs(self) -> None:
+        self.require_labels()
         require_both_kinds(self.order[1])
+
+    def require_same_class(self) -> None:
+        self.require_labels()
+        if np.bincount(self.order[1]).max() < 2:
+            raise UndefinedMeasure(f"needs a class with two rows; all {self.n_classes} classes have one")
 
     @cached_property
     def cosine_sums(self) -> PairSums:
@@ -238,8 +246,7 @@ class GeometryStates:
 
     @cached_property
     def centroids(self) -> Centroids:
-        if not self.n_labelled:
-            raise UndefinedMeasure("needs labels" if self.features.labels is None else "needs a labelled, non-zero row")
+        self.require_labels()
         sums = self.moments.classes
         present = np.flatnonzero(sums.count > 0)
         counts = sums.count[present]

@@ -1,0 +1,150 @@
+"""Measures of angles: means and SDs over all, same-class and different-class pairs, quantiles, shape, d-prime on angles, uniformity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from repr_probe.errors import UndefinedMeasure
+from repr_probe.metrics import angles as histogram
+from repr_probe.metrics.angle_facts import AngleKind, facts_of
+from repr_probe.metrics.class_measures import CLASS_JACKKNIFE, class_plan, pair_plan
+from repr_probe.metrics.inference import jackknife_interval, normal_interval
+from repr_probe.metrics.measurement import Measurement
+from repr_probe.metrics.measuring import IntervalPlan, measure, no_interval
+from repr_probe.metrics.pair_sums import PairTotals, sensitivity
+from repr_probe.metrics.states import GeometryStates
+
+_HISTOGRAM = no_interval("read off a histogram of dependent pairs: no interval method")
+_KINDS = ("all", "positive", "negative")
+
+
+@dataclass(frozen=True)
+class _Entry:
+    value: Callable[[], float]
+    plan: IntervalPlan
+    n: Callable[[], int]
+
+
+def angle_measures(states: GeometryStates, keys: Iterable[str]) -> dict[str, Measurement]:
+    """Measurements of the keys that need angles. The pair pass (or the sample) runs once, on first use."""
+    table = _table(states)
+    return {key: measure(key, table[key].value, table[key].plan, table[key].n) for key in keys if key in table}
+
+
+def _table(states: GeometryStates) -> dict[str, _Entry]:
+    facts = facts_of(states)
+    table: dict[str, _Entry] = {}
+    for name in _KINDS:
+        table |= _kind_table(states, name, lambda name=name: facts.kind(name))  # type: ignore[misc]
+    exact = states.options.pairs is None
+    sampled = no_interval("pairs were sampled")
+    positive, negative = (lambda: facts.kind("positive")), (lambda: facts.kind("negative"))
+    both = lambda: positive().n + negative().n  # noqa: E731
+    counts = lambda: (positive().counts, negative().counts)  # noqa: E731
+    sums = lambda: _labelled(states)  # noqa: E731
+    roc = lambda: histogram.area_under_roc(*counts())  # noqa: E731
+    table |= {
+        "uniformity": _Entry(facts.uniformity, _uniformity_plan(states, facts.uniformity_interval), lambda: facts.kind("all").n),
+        "d_prime_angle": _Entry(lambda: float(sensitivity(negative().moments(), positive().moments())),
+                                pair_plan(states, _d_prime_angle, sums) if exact else sampled, both),
+        "angle_gap": _Entry(lambda: negative().mean - positive().mean, pair_plan(states, _gap, sums) if exact else sampled, both),
+        "auc": _Entry(roc, _HISTOGRAM, both),
+        "d_prime_auc": _Entry(lambda: _from_auc(roc()), _HISTOGRAM, both),
+        "overlap": _Entry(lambda: histogram.overlap(*counts()), _HISTOGRAM, both),
+        "angle_positive_mean_class": _Entry(lambda: _class_mean(states)[0], _class_plan(states, 0), lambda: len(_per_class(states)[0])),
+        "angle_positive_std_class": _Entry(lambda: _class_mean(states)[1], _class_plan(states, 1), lambda: len(_per_class(states)[0])),
+    }  # fmt: skip
+    return table
+
+
+def _kind_table(states: GeometryStates, name: str, kind: Callable[[], AngleKind]) -> dict[str, _Entry]:
+    n = lambda: kind().n  # noqa: E731
+    plans = [_moment_plan(states, name, kind, number) for number in (0, 1)]
+    table = {
+        f"angle_{name}_mean": _Entry(lambda: kind().mean, plans[0], n),
+        f"angle_{name}_std": _Entry(lambda: kind().std, plans[1], n),
+        f"angle_{name}_mode": _Entry(lambda: histogram.mode(kind().counts), _HISTOGRAM, n),
+        f"angle_{name}_skewness": _Entry(lambda: histogram.skewness_and_excess(kind().counts)[0], _HISTOGRAM, n),
+        f"angle_{name}_excess": _Entry(lambda: histogram.skewness_and_excess(kind().counts)[1], _HISTOGRAM, n),
+    }
+    for q in histogram.QUANTILES:
+        table[f"angle_{name}_q{q:02d}"] = _Entry(lambda q=q: histogram.quantile(kind().counts, q / 100.0), _HISTOGRAM, n)  # type: ignore[misc]
+    return table
+
+
+def _moment_plan(states: GeometryStates, name: str, kind: Callable[[], AngleKind], number: int) -> IntervalPlan:
+    """Of the mean (0) or SD (1) of one kind of pair."""
+    high = (180.0, 90.0)[number]
+    if not states.options.intervals:
+        return no_interval("intervals were switched off")
+    if states.options.pairs is not None:
+        return IntervalPlan(lambda value: normal_interval(value, kind().errors[number], 0.0, high), "sampling of pairs only", "these images")
+    if name == "all":
+        return IntervalPlan(lambda value: normal_interval(value, kind().errors[number], 0.0, high), "Hoeffding (row means)")
+    of = PairTotals.same if name == "positive" else PairTotals.different
+
+    def statistic(totals: PairTotals) -> np.ndarray:
+        mean, variance = of(totals)
+        return mean if number == 0 else np.sqrt(variance)
+
+    return pair_plan(states, statistic, lambda: _labelled(states), 0.0, high)
+
+
+def _labelled(states: GeometryStates):  # type: ignore[no-untyped-def]
+    sums = states.angles.labelled
+    if sums is None:
+        raise UndefinedMeasure("needs labels")
+    return sums
+
+
+def _uniformity_plan(states: GeometryStates, interval: Callable[[float], tuple[float, float]]) -> IntervalPlan:
+    if not states.options.intervals:
+        return no_interval("intervals were switched off")
+    if states.options.pairs is not None:
+        return IntervalPlan(interval, "sampling of pairs only", "these images")
+    return IntervalPlan(interval, "Hoeffding (row means)")
+
+
+def _d_prime_angle(totals: PairTotals) -> np.ndarray:
+    return sensitivity(totals.different(), totals.same())
+
+
+def _gap(totals: PairTotals) -> np.ndarray:
+    return totals.different()[0] - totals.same()[0]
+
+
+def _from_auc(area: float) -> float:
+    from scipy.special import ndtri
+
+    return float(np.sqrt(2.0) * ndtri(area))
+
+
+def _per_class(states: GeometryStates) -> tuple[np.ndarray, np.ndarray]:
+    """(mean angle, mean square angle) of each class with two rows or more."""
+    if states.options.pairs is not None:
+        raise UndefinedMeasure("needs all pairs; pairs were sampled")
+    states.require_same_class()
+    totals = _labelled(states).per_class()
+    several = totals.same_n > 0
+    mean = totals.shift + totals.same_1[several] / totals.same_n[several]
+    variance = np.maximum(totals.same_2[several] / totals.same_n[several] - (mean - totals.shift) ** 2, 0.0)
+    return mean, variance + mean**2
+
+
+def _class_mean(states: GeometryStates) -> tuple[float, float]:
+    mean, square = _per_class(states)
+    return float(mean.mean()), float(np.sqrt(max(0.0, square.mean() - mean.mean() ** 2)))
+
+
+def _class_plan(states: GeometryStates, number: int) -> IntervalPlan:
+    def interval(value: float) -> tuple[float, float]:
+        mean, square = _per_class(states)
+        count = len(mean) - 1.0
+        means, squares = (mean.sum() - mean) / count, (square.sum() - square) / count
+        left = means if number == 0 else np.sqrt(np.maximum(squares - means**2, 0.0))
+        return jackknife_interval(value, left, 0.0, (180.0, 90.0)[number])
+
+    return class_plan(states, interval, CLASS_JACKKNIFE)
