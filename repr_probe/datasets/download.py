@@ -6,6 +6,7 @@ import http.client
 import os
 import shutil
 import tarfile
+import urllib.error
 import zlib
 from contextlib import suppress
 from pathlib import Path
@@ -66,6 +67,8 @@ def fetch(entry: CatalogEntry, root: Path) -> Path:
         final.parent.mkdir(parents=True, exist_ok=True)
         os.replace(partial / entry.place, final)  # noqa: PTH105  (one system call: all or nothing)
     except _FAILURES as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
         _clear_unpacked(entry, partial)
         with suppress(OSError):
             partial.rmdir()  # only when nothing has arrived
