@@ -52,16 +52,19 @@ def extract(
     Raises CheckpointError, DatasetError, FileFormatError, UsageError, InputError or StoreError, each with one line that says what to do.
     """
     layers = None if layer is None else [layer] if isinstance(layer, str) else list(layer)
-    loading: dict[str, Any] = {"arch": arch, "image_size": image_size, "mean": mean, "std": std, "pool": pool, "pretrained": pretrained}
-    opening: dict[str, Any] = {"split": split, "data_root": data_root, "limit": limit, "seed": seed, "verify": verify_data}
-    running: dict[str, Any] = {"layers": layers, "pool": pool, "dtype": dtype, "limit": limit, "seed": seed, "views": views}
-    speed: dict[str, Any] = {"batch_size": batch_size, "workers": workers}
+    network: dict[str, Any] = {"arch": arch, "image_size": image_size, "mean": mean, "std": std, "pool": pool, "pretrained": pretrained}
+    images: dict[str, Any] = {"split": split, "data_root": data_root, "limit": limit, "seed": seed, "verify": verify_data}
+    what: dict[str, Any] = {"layers": layers, "pool": pool, "dtype": dtype, "limit": limit, "seed": seed, "views": views}
+    how: dict[str, Any] = {"batch_size": batch_size, "workers": workers, "fresh": fresh}
     if export is not None:
         check_export(export)
     with using_home(store):
-        stores = None if fresh else _from_index(checkpoint, dataset, loading, opening, running)
+        from repr_probe.workflows.request_index import request_of
+
+        request = request_of(checkpoint, {"dataset": dataset, "network": network, "images": images, "what": what})
+        stores = None if fresh else _recalled(request, dataset, images)
         if stores is None:
-            stores = _compute(checkpoint, dataset, loading, opening, {**running, **speed, "fresh": fresh}, device)
+            stores = _computed(checkpoint, dataset, {**network, "device": device}, images, {**what, **how}, request)
     if export is not None:
         for extracted in dict.fromkeys(stores):
             export_features(extracted.features(), export_path(export, extracted.layer, several=len(stores) > 1))
@@ -78,13 +81,11 @@ def export_path(export: str | Path, layer: str, *, several: bool) -> Path:
     return path.with_name(f"{path.stem}-{re.sub(r'[^0-9A-Za-z._-]', '_', layer)}{path.suffix}") if several else path
 
 
-def _from_index(
-    checkpoint: str | Path, dataset: str | Path, loading: dict[str, Any], opening: dict[str, Any], running: dict[str, Any]
-) -> list[FeatureStore] | None:
+def _recalled(request: dict[str, Any] | None, dataset: str | Path, opening: dict[str, Any]) -> list[FeatureStore] | None:
+    """The stores of an equal request made before, if the data set has not changed since."""
     from repr_probe.datasets.open import open_dataset
     from repr_probe.workflows.request_index import recall
 
-    request = _request(checkpoint, dataset, loading, opening, running)
     record = recall(request) if request is not None else None
     stores = record.stores_for(open_dataset(dataset, record.input, **opening)) if record is not None else None
     if stores is not None:
@@ -92,33 +93,22 @@ def _from_index(
     return stores
 
 
-def _compute(
+def _computed(
     checkpoint: str | Path,
     dataset: str | Path,
     loading: dict[str, Any],
     opening: dict[str, Any],
     running: dict[str, Any],
-    device: str,
+    request: dict[str, Any] | None,
 ) -> list[FeatureStore]:
     from repr_probe.datasets.open import open_dataset
     from repr_probe.encoders.load import load_encoder
     from repr_probe.extract import extract_features
     from repr_probe.workflows.request_index import remember
 
-    encoder = load_encoder(checkpoint, device=device, **loading)
+    encoder = load_encoder(checkpoint, **loading)
     images = open_dataset(dataset, encoder.input, **opening)
     stores = extract_features(encoder, images, **running)
-    kept = {name: value for name, value in running.items() if name not in ("batch_size", "workers", "fresh")}
-    request = _request(checkpoint, dataset, loading, opening, kept)
     if request is not None:
         remember(request, images, stores)
     return stores
-
-
-def _request(
-    checkpoint: str | Path, dataset: str | Path, loading: dict[str, Any], opening: dict[str, Any], running: dict[str, Any]
-) -> dict[str, Any] | None:
-    from repr_probe.workflows.request_index import request_of
-
-    options = {"dataset": dataset, "loading": loading, "opening": opening, "running": running}
-    return request_of(checkpoint, options)

@@ -21,6 +21,8 @@ from repr_probe.run_facts import package_versions
 if TYPE_CHECKING:
     from repr_probe.datasets.image_dataset import ImageDataset
 
+_EMBEDDED = Path(__file__).parents[1] / "encoders" / "embedded"
+
 
 @dataclass(frozen=True)
 class RequestRecord:
@@ -43,12 +45,17 @@ class RequestRecord:
 def request_of(checkpoint: str | Path, options: Mapping[str, Any]) -> dict[str, Any] | None:
     """Everything the answer depends on before the network and the images are opened; None when the checkpoint's content is not certain.
 
-    A file counts by its place and its SHA-256 (read again only when size or time changed); `timm:` and `torchvision:` names by the
-    libraries' versions. A folder or somebody's code may change without being told from here.
+    A file, an embedded one too, counts by its place and its SHA-256 (read again only when size or time changed), with the `config.json`
+    that may stand beside it; `timm:` and `torchvision:` names by the libraries' versions. A folder or somebody's code may change without
+    being told from here.
     """
-    path = Path(checkpoint).expanduser()
+    path = Path(checkpoint)
+    if not path.exists():
+        path = _EMBEDDED / f"{checkpoint}.safetensors"
     if path.is_file():
-        identity = {"path": str(path.absolute()), "sha256": sha256_of(path)}
+        beside = path.with_name("config.json")
+        config = sha256_of(beside) if beside.is_file() else None
+        identity: dict[str, Any] = {"path": str(path.absolute()), "sha256": sha256_of(path), "config": config}
     elif str(checkpoint).startswith(("timm:", "torchvision:")):
         identity = {"name": str(checkpoint)}
     else:
