@@ -14,12 +14,12 @@ from .output import say
 if TYPE_CHECKING:
     from repr_probe.workflows.datasets import DatasetRecord
 
-datasets_app = typer.Typer(invoke_without_command=True, help="List the data sets known by name; download one.")
+datasets_app = typer.Typer(invoke_without_command=True)
 
 
 @datasets_app.callback()
 def list_command(context: typer.Context, data_root: DataRoot = None, debug: Debug = False) -> None:
-    """List the data sets known by name: splits, classes, image sizes, what is on this disk and where. `get NAME` downloads one.
+    """List the data sets known by name, with what is on this disk; download one with `get NAME`.
 
     Example: repro-probe datasets
     """
@@ -34,7 +34,7 @@ def list_command(context: typer.Context, data_root: DataRoot = None, debug: Debu
 
 @datasets_app.command("get")
 def get_command(
-    name: Annotated[str, typer.Argument(help="Name of the data set, as `repro-probe datasets` lists it.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the data set, as `repro-probe datasets` lists it.")],
     data_root: DataRoot = None,
     quiet: Quiet = False,
     debug: Debug = False,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 store_app = typer.Typer(no_args_is_help=True, help="List, locate and remove stored features.")
 
-Key = Annotated[str, typer.Argument(help="The beginning of a key, as `store list` prints it.")]
+Key = Annotated[str, typer.Argument(metavar="KEY", help="The beginning of a key, as `store list` prints it.")]
 
 
 @store_app.command("list")
@@ -52,7 +52,7 @@ def rm_command(key: Key, store: Store = None, debug: Debug = False) -> None:
 
 @store_app.command("path")
 def path_command(
-    key: Annotated[str | None, typer.Argument(help="The beginning of a key. [default: none, the home folder]")] = None,
+    key: Annotated[str | None, typer.Argument(metavar="KEY", help="The beginning of a key; without one the home folder.")] = None,
     store: Store = None,
     debug: Debug = False,
 ) -> None:

@@ -8,14 +8,13 @@ from collections.abc import Sequence
 
 from repr_probe.metrics.definitions import DEFINITIONS
 from repr_probe.metrics.measurement import Measurement
-from repr_probe.reports.geometry_report import GeometryReport
 from repr_probe.reports.safe_text import printable
-from repr_probe.reports.table import PublishedValues
+from repr_probe.reports.sources import MeasuredReport, PublishedValues
 
 _PROVENANCE = ("checkpoint", "architecture", "layer", "pool", "dataset", "split")
 
 
-def to_csv(reports: Sequence[GeometryReport], published: Sequence[PublishedValues] = ()) -> str:
+def to_csv(reports: Sequence[MeasuredReport], published: Sequence[PublishedValues] = ()) -> str:
     """Columns: name, source ("measured" or where it was published), provenance, counts, then key, key_low, key_high for each measure.
 
     An undefined value is an empty field; a limit is inf or -inf. Angles are in degrees. Lines end with a line feed.
@@ -35,7 +34,7 @@ def to_csv(reports: Sequence[GeometryReport], published: Sequence[PublishedValue
     return text.getvalue()
 
 
-def _report_row(report: GeometryReport, keys: Sequence[str]) -> dict[str, object]:
+def _report_row(report: MeasuredReport, keys: Sequence[str]) -> dict[str, object]:
     row: dict[str, object] = {"name": printable(report.name), "source": "measured"}
     row |= {key: printable(report.provenance[key]) for key in _PROVENANCE if report.provenance.get(key) is not None}
     row |= {"n_samples": report.n_samples, "n_features": report.n_features, "n_classes": report.n_classes}

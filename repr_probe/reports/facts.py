@@ -7,8 +7,8 @@ from typing import Any
 
 from repr_probe.metrics.definitions import DEFINITIONS
 from repr_probe.metrics.measurement import Measurement
-from repr_probe.reports.geometry_report import GeometryReport
 from repr_probe.reports.safe_text import listed, printable
+from repr_probe.reports.sources import MeasuredReport
 from repr_probe.reports.table import PAPER_COLUMNS, row_names
 
 _COUNTS = {
@@ -36,7 +36,7 @@ _INPUT_TEXTS: Mapping[str, Callable[[Any], str]] = {
 _POPULATIONS = {"images": "other images of the same classes", "classes": "other classes"}
 
 
-def facts(report: GeometryReport) -> dict[str, str]:
+def facts(report: MeasuredReport) -> dict[str, str]:
     """Label -> text, in the order to print; only what the report knows."""
     provenance = report.provenance
     found = {
@@ -53,7 +53,7 @@ def facts(report: GeometryReport) -> dict[str, str]:
     return {label: printable(text) for label, text in found.items() if text}
 
 
-def common_facts(reports: Sequence[GeometryReport]) -> tuple[dict[str, str], tuple[dict[str, str], ...]]:
+def common_facts(reports: Sequence[MeasuredReport]) -> tuple[dict[str, str], tuple[dict[str, str], ...]]:
     """The facts that all reports share, and for each report those it does not."""
     every = [facts(report) for report in reports]
     shared = {label: text for label, text in every[0].items() if all(one.get(label) == text for one in every)}
@@ -72,7 +72,7 @@ def input_text(specification: object) -> str:
     return ", ".join([*parts, *(f"{name} {value}" for name, value in specification.items() if name not in (*_INPUT_TEXTS, "sources"))])
 
 
-def interval_notes(reports: Sequence[GeometryReport], keys: Sequence[str]) -> tuple[str, ...]:
+def interval_notes(reports: Sequence[MeasuredReport], keys: Sequence[str]) -> tuple[str, ...]:
     """What the intervals of these measures speak of and how they were made; then the measures that have none, and why."""
     methods: dict[str, dict[str, None]] = {}
     for _, measurement in _with_interval(reports, keys):
@@ -82,7 +82,7 @@ def interval_notes(reports: Sequence[GeometryReport], keys: Sequence[str]) -> tu
     return (*notes, *_without_interval(reports, keys))
 
 
-def paper_interval_notes(reports: Sequence[GeometryReport]) -> tuple[str, ...]:
+def paper_interval_notes(reports: Sequence[MeasuredReport]) -> tuple[str, ...]:
     """For the columns of Table III, which have no room for it: the population and method of each interval."""
     groups: dict[tuple[str, str], dict[str, None]] = {}
     for key, measurement in _with_interval(reports, [key for _, keys in PAPER_COLUMNS for key in keys]):
@@ -98,7 +98,7 @@ def _meaning(population: str) -> str:
     return f" = {_POPULATIONS[population]}" if population in _POPULATIONS else ""
 
 
-def _with_interval(reports: Sequence[GeometryReport], keys: Sequence[str]) -> Iterator[tuple[str, Measurement]]:
+def _with_interval(reports: Sequence[MeasuredReport], keys: Sequence[str]) -> Iterator[tuple[str, Measurement]]:
     for report in reports:
         for key in keys:
             measurement = report.measures.get(key)
@@ -106,17 +106,17 @@ def _with_interval(reports: Sequence[GeometryReport], keys: Sequence[str]) -> It
                 yield key, measurement
 
 
-def warnings_of(reports: Sequence[GeometryReport]) -> tuple[str, ...]:
+def warnings_of(reports: Sequence[MeasuredReport]) -> tuple[str, ...]:
     """Broken identities, to be shown loudly; the report is named where there are several."""
     return _gathered(reports, [report.identity_failures for report in reports])
 
 
-def notes_of(reports: Sequence[GeometryReport]) -> tuple[str, ...]:
+def notes_of(reports: Sequence[MeasuredReport]) -> tuple[str, ...]:
     """The notes of all reports; one that all share appears once."""
     return _gathered(reports, [report.notes for report in reports])
 
 
-def _gathered(reports: Sequence[GeometryReport], groups: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+def _gathered(reports: Sequence[MeasuredReport], groups: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     names = row_names(reports)
     holders: dict[str, list[str]] = {}
     for name, texts in zip(names, groups, strict=True):
@@ -125,7 +125,7 @@ def _gathered(reports: Sequence[GeometryReport], groups: Sequence[tuple[str, ...
     return tuple(text if len(held) == len(reports) else f"{', '.join(held)}: {text}" for text, held in holders.items())
 
 
-def _without_interval(reports: Sequence[GeometryReport], keys: Sequence[str]) -> tuple[str, ...]:
+def _without_interval(reports: Sequence[MeasuredReport], keys: Sequence[str]) -> tuple[str, ...]:
     groups: dict[str, dict[str, None]] = {}
     for report in reports:
         for key in keys:
@@ -135,7 +135,7 @@ def _without_interval(reports: Sequence[GeometryReport], keys: Sequence[str]) ->
     return tuple(f"no interval for {listed(symbols)}: {reason}" for reason, symbols in groups.items())
 
 
-def _shape(report: GeometryReport) -> str:
+def _shape(report: MeasuredReport) -> str:
     classes = {0: "no labels", 1: "1 class"}.get(report.n_classes, f"{report.n_classes:,} classes")
     rows = "images" if report.provenance.get("dataset") else "rows"
     return f"{report.n_samples:,} {rows} x {report.n_features:,} features, {classes}"

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from html import escape
 
 from repr_probe.reports.facts import common_facts, interval_notes, notes_of, paper_interval_notes, warnings_of
-from repr_probe.reports.geometry_report import GeometryReport
+from repr_probe.reports.sources import MeasuredReport, PublishedValues
 from repr_probe.reports.table import (
     PAPER_COLUMNS,
     Cell,
     Line,
-    PublishedValues,
     Row,
     blocks,
     published_footnotes,
@@ -21,24 +20,25 @@ from repr_probe.reports.table import (
 
 # Every rule hangs under one class, so that a notebook's own tables keep their looks; only the warning brings a colour of its own.
 _STYLE = """<style>
-.repr-probe{font-size:13px;line-height:1.45;max-width:72em;overflow-x:auto}
+.repr-probe{font-size:13px;line-height:1.45;overflow-x:auto}
 .repr-probe table{border-collapse:collapse;margin:.5em 0 1em;border:0}
 .repr-probe th,.repr-probe td{padding:.16em .7em;border:0;text-align:left;vertical-align:top;background:transparent;color:inherit}
+.repr-probe th{white-space:nowrap}
 .repr-probe thead th{border-bottom:1px solid currentColor;font-weight:600;vertical-align:bottom}
 .repr-probe tbody tr+tr td,.repr-probe tbody tr+tr th{border-top:1px solid rgba(128,128,128,.22)}
-.repr-probe tbody th{font-weight:600;white-space:nowrap}
+.repr-probe tbody th{font-weight:600}
 .repr-probe .num{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 .repr-probe .ci{opacity:.72;white-space:nowrap;font-variant-numeric:tabular-nums}
 .repr-probe .num .ci{display:block;font-size:85%}
 .repr-probe .dim,.repr-probe .published td,.repr-probe .published th{opacity:.72;font-weight:400}
 .repr-probe .section td{padding-top:.9em;font-style:italic}
 .repr-probe .title{font-size:115%;font-weight:600;margin:.2em 0}
-.repr-probe ul{margin:.2em 0 .8em;padding-left:1.3em}
+.repr-probe ul{margin:.2em 0 .8em;padding-left:1.3em;max-width:72em}
 .repr-probe .broken{border-left:4px solid #d33;padding:.3em .8em;margin:.6em 0}
 </style>"""
 
 
-def to_html(reports: Sequence[GeometryReport], published: Sequence[PublishedValues] = ()) -> str:
+def to_html(reports: Sequence[MeasuredReport], published: Sequence[PublishedValues] = ()) -> str:
     """A `<div class="repr-probe">` with its style; safe to place in any page (all text escaped)."""
     rows, lines = blocks(reports, published)
     names = row_names(reports)
@@ -58,7 +58,7 @@ def to_html(reports: Sequence[GeometryReport], published: Sequence[PublishedValu
     return "\n".join(['<div class="repr-probe">', _STYLE, *(part for part in parts if part), "</div>"])
 
 
-def to_page(reports: Sequence[GeometryReport], published: Sequence[PublishedValues] = ()) -> str:
+def to_page(reports: Sequence[MeasuredReport], published: Sequence[PublishedValues] = ()) -> str:
     """The fragment as a whole page, light or dark as the reader's system is."""
     title = escape(", ".join(row_names(reports)))
     head = f'<meta charset="utf-8"><meta name="color-scheme" content="light dark"><title>{title}</title>'
@@ -66,7 +66,7 @@ def to_page(reports: Sequence[GeometryReport], published: Sequence[PublishedValu
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n{body}</html>\n'
 
 
-def _facts(reports: Sequence[GeometryReport], names: Sequence[str]) -> str:
+def _facts(reports: Sequence[MeasuredReport], names: Sequence[str]) -> str:
     shared, own = common_facts(reports)
     lines = [f'<span class="dim">{_text(label)}</span> {_text(text)}' for label, text in shared.items()]
     if len(reports) > 1:
@@ -80,11 +80,12 @@ def _paper_table(rows: Sequence[Row]) -> str:
         return ""
     heads = ["<th>METHOD</th>", *(f'<th class="num">{_stacked(head)}</th>' for head, _ in PAPER_COLUMNS)]
     body = []
-    for row in rows:
+    for place, row in enumerate(rows):
         name = _text(row.name) + (f" ({row.mark})" if row.mark else "")
         opening = '<tr class="published">' if row.published else "<tr>"
-        origin = ' <span class="dim">published</span>' if row.published else ""
-        body.append(f"{opening}<th>{name}{origin}</th>{''.join(_number(cell) for cell in row.cells)}</tr>")
+        if row.published and not rows[place - 1].published:
+            body.append(f'<tr class="section"><td colspan="{len(heads)}">published</td></tr>')
+        body.append(f"{opening}<th>{name}</th>{''.join(_number(cell) for cell in row.cells)}</tr>")
     return _table(heads, body)
 
 

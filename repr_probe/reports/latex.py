@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from repr_probe.reports.facts import common_facts, interval_notes, notes_of, paper_interval_notes, warnings_of
-from repr_probe.reports.geometry_report import GeometryReport
 from repr_probe.reports.safe_text import NO_BREAK
+from repr_probe.reports.sources import MeasuredReport, PublishedValues
 from repr_probe.reports.table import (
     PAPER_COLUMNS,
     Cell,
     Line,
-    PublishedValues,
     Row,
     measure_lines,
     paper_rows,
@@ -35,7 +34,7 @@ _OTHER = {NO_BREAK: "~", "—": "---", "…": r"\ldots{}"}
 _ESCAPES = str.maketrans({**_ASCII, **{sign: f"${code}$" for sign, code in _MATHS.items()}, **_OTHER})
 
 
-def to_latex(reports: Sequence[GeometryReport], published: Sequence[PublishedValues] = ()) -> str:
+def to_latex(reports: Sequence[MeasuredReport], published: Sequence[PublishedValues] = ()) -> str:
     """Table III with intervals in a second line, then a table of the other measures, each a floating table."""
     beyond = measure_lines(reports, beyond_paper=True)
     names = row_names(reports)
@@ -54,7 +53,7 @@ def latex_escape(text: str) -> str:
     return text.translate(_ESCAPES)
 
 
-def _paper_table(reports: Sequence[GeometryReport], published: Sequence[PublishedValues]) -> str:
+def _paper_table(reports: Sequence[MeasuredReport], published: Sequence[PublishedValues]) -> str:
     rows = paper_rows(reports, published)
     heads = ["METHOD", *(_head(head) for head, _ in PAPER_COLUMNS)]
     body: list[str] = []
@@ -76,7 +75,7 @@ def _paper_row(row: Row) -> list[str]:
     return lines
 
 
-def _lines_table(lines: Sequence[Line], names: Sequence[str], reports: Sequence[GeometryReport]) -> str:
+def _lines_table(lines: Sequence[Line], names: Sequence[str], reports: Sequence[MeasuredReport]) -> str:
     heads = ["measure", *(latex_escape(name) for name in names), "over"]
     body, section = [], lines[0].section
     for line in lines:
@@ -121,6 +120,6 @@ def _small(cell: Cell) -> str:
     return rf"{{\scriptsize {latex_escape(cell.interval)}}}" if cell.interval else ""
 
 
-def _facts_text(reports: Sequence[GeometryReport]) -> str:
+def _facts_text(reports: Sequence[MeasuredReport]) -> str:
     shared, _ = common_facts(reports)
     return "; ".join(f"{label}: {text}" for label, text in shared.items()) + "."

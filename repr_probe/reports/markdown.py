@@ -6,13 +6,12 @@ import re
 from collections.abc import Sequence
 
 from repr_probe.reports.facts import common_facts, interval_notes, notes_of, paper_interval_notes, warnings_of
-from repr_probe.reports.geometry_report import GeometryReport
 from repr_probe.reports.safe_text import NO_BREAK
+from repr_probe.reports.sources import MeasuredReport, PublishedValues
 from repr_probe.reports.table import (
     PAPER_COLUMNS,
     Cell,
     Line,
-    PublishedValues,
     Row,
     blocks,
     published_footnotes,
@@ -21,7 +20,7 @@ from repr_probe.reports.table import (
 )
 
 
-def to_markdown(reports: Sequence[GeometryReport], published: Sequence[PublishedValues] = ()) -> str:
+def to_markdown(reports: Sequence[MeasuredReport], published: Sequence[PublishedValues] = ()) -> str:
     """Facts, Table III where there is something to compare, the other measures, then what a reader needs."""
     rows, lines = blocks(reports, published)
     names = row_names(reports)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from repr_probe.metrics.definitions import DEFINITIONS, Definition
 from repr_probe.metrics.measurement import Measurement
-from repr_probe.reports.geometry_report import GeometryReport
 from repr_probe.reports.safe_text import listed, printable
+from repr_probe.reports.sources import MeasuredReport, PublishedValues
 
 DASH = "—"
 ARROWS = {"higher": "↑", "lower": "↓", "": ""}
@@ -33,25 +32,6 @@ SECTIONS = {
     "full": "variants and further measures",
     "views": "augmented views",
 }
-
-
-class PublishedValues(Protocol):
-    """A row of a published table, as `repr_probe.published` hands it out."""
-
-    @property
-    def method(self) -> str: ...
-
-    @property
-    def printed(self) -> Mapping[str, str]: ...  # key -> the digits as printed, without unit
-
-    @property
-    def source(self) -> str: ...
-
-    @property
-    def protocol(self) -> str: ...
-
-    @property
-    def note(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -125,7 +105,7 @@ def cell_of(measurement: Measurement | None, definition: Definition) -> Cell:
     return Cell(number_text(measurement.value, definition) + unit, interval, population)
 
 
-def measure_lines(reports: Sequence[GeometryReport], *, beyond_paper: bool = False) -> tuple[Line, ...]:
+def measure_lines(reports: Sequence[MeasuredReport], *, beyond_paper: bool = False) -> tuple[Line, ...]:
     """A line for every measure that some report holds, in the order of the definition table; `beyond_paper` leaves Table III's out."""
     held = {key for report in reports for key in report.measures}
     lines = []
@@ -136,7 +116,7 @@ def measure_lines(reports: Sequence[GeometryReport], *, beyond_paper: bool = Fal
     return tuple(lines)
 
 
-def paper_rows(reports: Sequence[GeometryReport], published: Sequence[PublishedValues] = ()) -> tuple[Row, ...]:
+def paper_rows(reports: Sequence[MeasuredReport], published: Sequence[PublishedValues] = ()) -> tuple[Row, ...]:
     """Rows in Table III's layout: the reports first, then the published rows."""
     rows = [
         Row(name, tuple(_joined([cell_of(report.measures.get(key), DEFINITIONS[key]) for key in keys]) for _, keys in PAPER_COLUMNS))
@@ -149,7 +129,7 @@ def paper_rows(reports: Sequence[GeometryReport], published: Sequence[PublishedV
     return tuple(rows)
 
 
-def blocks(reports: Sequence[GeometryReport], published: Sequence[PublishedValues]) -> tuple[tuple[Row, ...], tuple[Line, ...]]:
+def blocks(reports: Sequence[MeasuredReport], published: Sequence[PublishedValues]) -> tuple[tuple[Row, ...], tuple[Line, ...]]:
     """What a document shows: one report alone is one list; with anything to compare, Table III comes first and the list holds the rest."""
     compare = len(reports) > 1 or bool(published)
     return (paper_rows(reports, published) if compare else (), measure_lines(reports, beyond_paper=compare))
@@ -171,7 +151,7 @@ def published_footnotes(published: Sequence[PublishedValues]) -> tuple[str, ...]
     return (f"{'; '.join(sources)} (no intervals). {' '.join(protocols)}".strip(), *caveats)
 
 
-def row_names(reports: Sequence[GeometryReport]) -> tuple[str, ...]:
+def row_names(reports: Sequence[MeasuredReport]) -> tuple[str, ...]:
     """Names that tell the reports apart: the name, with layer, pool, data set or split where the name alone is shared, else a number."""
     names = [printable(report.name) for report in reports]
     for key in ("layer", "pool", "dataset", "split"):
@@ -183,7 +163,7 @@ def row_names(reports: Sequence[GeometryReport]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def undefined_reasons(reports: Sequence[GeometryReport]) -> tuple[tuple[str, str], ...]:
+def undefined_reasons(reports: Sequence[MeasuredReport]) -> tuple[tuple[str, str], ...]:
     """(symbols, reason) for every reason why a value is missing, in report order; the report is named where there are several."""
     groups: dict[str, list[str]] = {}
     for name, report in zip(row_names(reports), reports, strict=True):

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 
 from repr_probe.metrics.definitions import DEFINITIONS
 from repr_probe.reports.facts import common_facts, interval_notes, notes_of, warnings_of
-from repr_probe.reports.geometry_report import GeometryReport
 from repr_probe.reports.safe_text import NO_BREAK, cells, pad, shorten
+from repr_probe.reports.sources import MeasuredReport, PublishedValues
 from repr_probe.reports.table import (
     Cell,
     Line,
-    PublishedValues,
     Row,
     measure_lines,
     paper_rows,
@@ -30,7 +29,7 @@ _HEADS = (("", "ANISO."), ("", "CORR."), ("", "CVN"), ("CENTROID", "RANK"), ("EM
           ("ALL PAIRWISE", "ANGLE ± SD"), ("POSITIVE PAIRWISE", "ANGLE ± SD"))  # fmt: skip
 
 
-def to_text(reports: Sequence[GeometryReport], published: Sequence[PublishedValues] = (), width: int | None = None) -> str:
+def to_text(reports: Sequence[MeasuredReport], published: Sequence[PublishedValues] = (), width: int | None = None) -> str:
     """The whole report, lines of at most `width` cells (default 120, at least 80), without a trailing line break."""
     width = max(NARROWEST, width or WIDTH)
     blocks = [_header(reports, width), _measures(reports, width)]
@@ -44,7 +43,7 @@ def to_text(reports: Sequence[GeometryReport], published: Sequence[PublishedValu
     return "\n\n".join(block for block in blocks if block)
 
 
-def _header(reports: Sequence[GeometryReport], width: int) -> str:
+def _header(reports: Sequence[MeasuredReport], width: int) -> str:
     shared, own = common_facts(reports)
     names = row_names(reports)
     title = names[0] if len(reports) == 1 else f"{len(reports)} reports"
@@ -57,7 +56,7 @@ def _header(reports: Sequence[GeometryReport], width: int) -> str:
     return "\n".join(lines)
 
 
-def _measures(reports: Sequence[GeometryReport], width: int) -> str:
+def _measures(reports: Sequence[MeasuredReport], width: int) -> str:
     lines = measure_lines(reports)
     if len(reports) == 1:
         return "\n".join(_single(lines, width))

@@ -7,7 +7,8 @@ import pytest
 
 from repr_probe.errors import FileFormatError, StoreError, UsageError
 from repr_probe.published.table3 import published_rows
-from repr_probe.reports.write import RENDERERS, read_report, to_json, write_reports
+from repr_probe.reports.read import read_report
+from repr_probe.reports.write import RENDERERS, to_json, write_reports
 
 
 def test_json_comes_back_equal_with_its_centroids(make_report, tmp_path):
