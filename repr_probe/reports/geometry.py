@@ -1,0 +1,164 @@
+"""geometry_report: every number of a preset from one matrix of features, with intervals, notes and the identities that tie them together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from repr_probe import progress
+from repr_probe.errors import InputError
+from repr_probe.features.door import as_features
+from repr_probe.features.feature_set import Features
+from repr_probe.metrics.definitions import DEFINITIONS, PRESETS, keys_of
+from repr_probe.metrics.measurement import Measurement
+from repr_probe.metrics.states import POPULATIONS, GeometryStates, Options
+from repr_probe.reports.class_table import centroid_cosines, class_rows
+from repr_probe.reports.geometry_report import GeometryReport
+from repr_probe.reports.identities import identity_failures
+from repr_probe.reports.notes import counts_of, notes_of
+from repr_probe.reports.versions import library_versions
+
+_SLOW_SECONDS = 30.0
+_FLOPS = 1e11  # of two cores, for the announcement of long work only
+
+
+def geometry_report(
+    features: Any,
+    labels: Any = None,
+    *,
+    preset: str = "default",
+    class_names: Sequence[str] | None = None,
+    ids: Sequence[str] | None = None,
+    pairs: str | int = "exact",
+    population: str = "classes",
+    intervals: bool = True,
+    seed: int = 0,
+    nan_policy: str = "raise",
+    device: str = "auto",
+    block_size: int | None = None,
+    features_key: str | None = None,
+    labels_key: str | None = None,
+    name: str | None = None,
+) -> GeometryReport:
+    """The geometry of a representation: Table III of HyDeS (arXiv 2604.24498) and what a reader needs beside it.
+
+    features: (n_samples, n_features) in any form that `as_features` takes; labels: one per row, or None.
+    preset: "paper" (Table III's columns), "default" (adds the corrections a reader needs) or "full" (every defined measure).
+    pairs: "exact" (all pairs, by tiles, no N x N matrix) or a number of pairs to draw (the report then says so).
+    population: what class-labelled intervals speak of: "classes" (delete-one-class jackknife) or "images".
+    device: where the pair pass runs ("auto": a GPU if there is one).
+    Nothing is sampled, dropped or repaired silently; an undefined number is None with its reason.
+
+    Raises InputError for features or labels outside the contract of `as_features`.
+
+    >>> import numpy as np
+    >>> report = geometry_report(np.eye(6), [0, 0, 0, 1, 1, 1], preset="paper")
+    >>> round(report.anisotropy.value, 6), round(report.effective_rank.value, 6), round(report.angle_all_mean.value, 3)
+    (0.166667, 6.0, 90.0)
+    >>> report.d_prime.value
+    0.0
+    """
+    if preset not in PRESETS:
+        raise InputError(f"preset must be 'paper', 'default' or 'full'; got {preset!r}")
+    if population not in POPULATIONS:
+        raise InputError(f"population must be 'classes' or 'images'; got {population!r}")
+    checked = as_features(
+        features, labels, class_names=class_names, ids=ids, nan_policy=nan_policy, features_key=features_key, labels_key=labels_key)  # fmt: skip
+    n_pairs = _pairs(pairs)
+    options = Options(seed=seed, device=resolve_device(device), population=population, pairs=n_pairs, intervals=intervals,
+                      block=block_size, kernel=preset != "paper")  # fmt: skip
+    states = GeometryStates(checked, options)
+    _announce(states, n_pairs)
+    measures = measure_all(states, report_keys(preset, checked))
+    said = {"preset": preset, "pairs": "exact" if n_pairs is None else n_pairs, "population": population, "intervals": intervals,
+            "seed": seed, "nan_policy": nan_policy, "device": options.device}  # fmt: skip
+    return build_report(states, measures, said, name)
+
+
+def report_keys(preset: str, features: Features) -> tuple[str, ...]:
+    """Keys of a preset; those of views only where there are views."""
+    return tuple(key for key in keys_of(preset) if DEFINITIONS[key].needs != "views" or features.views is not None)
+
+
+def measure_all(states: GeometryStates, keys: Sequence[str]) -> dict[str, Measurement]:
+    """Measurements of `keys` in their order, each family computed together."""
+    from repr_probe.metrics.angle_measures import angle_measures
+    from repr_probe.metrics.class_measures import class_measures
+    from repr_probe.metrics.cloud_measures import cloud_measures
+    from repr_probe.metrics.spectral_measures import spectral_measures
+    from repr_probe.metrics.view_measures import view_measures
+
+    found: dict[str, Measurement] = {}
+    families = (spectral_measures, cloud_measures, class_measures, angle_measures, view_measures)
+    with progress.task("geometry", len(families)) as advance:
+        for family in families:
+            found |= family(states, keys)
+            advance(1)
+    return {key: found[key] for key in keys}
+
+
+def build_report(states: GeometryStates, measures: Mapping[str, Measurement], said: Mapping[str, Any], name: str | None) -> GeometryReport:
+    features = states.features
+    cosines = centroid_cosines(states)
+    exact = states.options.pairs is None and "angles" in states.__dict__
+    histograms = _histograms(states) if exact else {}
+    limited = states.effective_n < 10.0 * features.n_features
+    return GeometryReport(
+        measures=measures,
+        name=name or str(features.provenance.get("name") or f"features {features.n_samples} x {features.n_features}"),
+        n_samples=features.n_samples,
+        n_features=features.n_features,
+        n_classes=features.n_classes,
+        counts=counts_of(states),
+        flags={"rank_limited_by_n": bool(limited)},
+        notes=notes_of(states),
+        identity_failures=identity_failures(states),
+        options=dict(said),
+        versions=library_versions(),
+        provenance=dict(features.provenance),
+        class_names=features.class_names,
+        histograms=histograms,
+        classes=class_rows(states, cosines, exact),
+        centroid_cosine=cosines,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _histograms(states: GeometryStates) -> dict[str, Any]:
+    found = states.angles.histograms
+    result = {"all": found["all"]}
+    if states.n_labelled and found["positive"].any():
+        result["positive"] = found["positive"]
+    if states.n_classes > 1:
+        result["negative"] = found["labelled"] - found["positive"]
+    return result
+
+
+def _pairs(pairs: str | int) -> int | None:
+    if pairs == "exact":
+        return None
+    if isinstance(pairs, str) or isinstance(pairs, bool) or pairs < 1000:
+        raise InputError(f"pairs must be 'exact' or a number of pairs, 1000 or more; got {pairs!r}")
+    return int(pairs)
+
+
+def resolve_device(device: str) -> str:
+    """ "auto" is a GPU if there is one; the rest is checked by torch."""
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"device must be one torch can use here; got {device!r} ({str(error).splitlines()[0]})") from None
+    return device
+
+
+def _announce(states: GeometryStates, n_pairs: int | None) -> None:
+    """Say what exactness costs before paying it, when it is long."""
+    n, width = states.features.n_samples, min(states.features.n_features, states.features.n_samples)
+    seconds = (n * n * width * (n_pairs is None) + 12.0 * n * width * width) / _FLOPS
+    if seconds > _SLOW_SECONDS and states.options.device == "cpu":
+        progress.note(f"exact geometry of {n} x {states.features.n_features} takes about {seconds / 60:.0f} min or more on two cores; pairs=M samples instead")
