@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -37,9 +37,9 @@ def read_folder(folder: Path, *, split: str | None = None) -> SplitContents:
             raise DatasetError(
                 f"split must be left out for a folder without train, val or test inside; got {split!r} for {folder}"
             )
-        return _contents(folder, "", _scan(folder), WHOLE)
+        return _contents(folder, "", _scan(folder, ""), WHOLE)
     chosen = _choose_split(folder, splits, split)
-    return _contents(folder, chosen, _scan(folder / chosen), chosen.lower())
+    return _contents(folder, chosen, _scan(folder / chosen, f"{chosen}/"), chosen.lower())
 
 
 def read_class_folders(folder: Path, subfolder: str, classes: tuple[str, ...], split: str) -> SplitContents:
@@ -47,7 +47,7 @@ def read_class_folders(folder: Path, subfolder: str, classes: tuple[str, ...], s
     children = {}
     for name in classes:
         place = folder / subfolder / name
-        children[name] = list(_images_below(place, f"{name}/")) if place.is_dir() else []
+        children[name] = list(_images_below(place, f"{subfolder}/{name}/")) if place.is_dir() else []
     missing = [name for name, images in children.items() if not images]
     if missing:
         raise DatasetError(
@@ -59,7 +59,7 @@ def read_class_folders(folder: Path, subfolder: str, classes: tuple[str, ...], s
 
 @dataclass
 class _Tree:
-    """The images directly in a folder and those below each of its children, each as (path relative to the folder, stamp)."""
+    """The images directly in a folder and those below each of its children."""
 
     loose: list[FileStamp] = field(default_factory=list)
     children: dict[str, list[FileStamp]] = field(default_factory=dict)
@@ -68,13 +68,13 @@ class _Tree:
         return [name for name, images in self.children.items() if images]
 
 
-def _scan(folder: Path) -> _Tree:
+def _scan(folder: Path, prefix: str) -> _Tree:
     tree = _Tree()
     for entry in _entries(folder):
         if _is_folder(entry):
-            tree.children[entry.name] = list(_images_below(Path(entry.path), f"{entry.name}/"))
+            tree.children[entry.name] = list(_images_below(Path(entry.path), f"{prefix}{entry.name}/"))
         elif _is_image(entry.name):
-            tree.loose.append(_stamp(entry, ""))
+            tree.loose.append(_stamp(entry, prefix))
     return tree
 
 
@@ -113,7 +113,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122  (called once per file)
+    return name[name.rfind(".") :].lower() in IMAGE_SUFFIXES  # no Path: called once per file
 
 
 def _stamp(entry: os.DirEntry[str], prefix: str) -> FileStamp:
@@ -169,12 +169,10 @@ def _contents(folder: Path, subfolder: str, tree: _Tree, split: str) -> SplitCon
     place = folder / subfolder
     classes = tree.filled()
     if classes and tree.loose:
-        raise _loose_error(place, [stamp.path for stamp in tree.loose], classes, "class folders")
+        raise _loose_error(place, [PurePath(stamp.path).name for stamp in tree.loose], classes, "class folders")
     if not classes and not tree.loose:
         raise DatasetError(f"dataset folder must hold images ({' '.join(sorted(IMAGE_SUFFIXES))}); got none in {place}")
-    prefix = f"{subfolder}/" if subfolder else ""
-    images = [stamp for name in classes for stamp in tree.children[name]] or tree.loose
-    stamps = tuple(FileStamp(prefix + path, size, mtime) for path, size, mtime in images) if prefix else tuple(images)
+    stamps = tuple([stamp for name in classes for stamp in tree.children[name]] or tree.loose)
     paths = tuple(stamp.path for stamp in stamps)
     synsets = bool(classes) and all(is_wnid(name) for name in classes)
     return SplitContents(
@@ -212,4 +210,4 @@ def _loose_error(folder: Path, loose: list[str], folders: list[str], beside: str
 
 def _printable(name: str) -> str:
     """File names that are not UTF-8 stay usable for opening, but ids must be writable as text."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    return name if name.isascii() else os.fsencode(name).decode("utf-8", "backslashreplace")
