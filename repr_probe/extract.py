@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,7 +155,7 @@ class _Pass:
             view_transform=view_transform,
             n_views=self.n_views,
         )
-        with progress.task(f"extracting {self.encoder.name}", total) as advance, exact_pass(self.encoder.module, device):
+        with progress.task(f"extracting {self.encoder.name}", total) as advance, closing(batches), exact_pass(self.encoder.module, device):
             advance(start)
             for batch in batches:
                 self._write(start, self._forward(batch.to(device, non_blocking=True)))

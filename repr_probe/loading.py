@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -53,11 +53,12 @@ def image_batches(
     pin_memory: bool = False,
     view_transform: ViewTransform | None = None,
     n_views: int = 0,
-) -> Iterator[torch.Tensor]:
+) -> Generator[torch.Tensor, None, None]:
     """The images from row `start` on, in order: (batch, channels, height, width), or (batch, 1 + n_views, channels, height, width)
     with the plain image first when `n_views` > 0.
 
-    The caller's random state is not touched. Raises the data set's own error when an image cannot be decoded.
+    The caller's random state is not touched; close the generator to end the workers at once.
+    Raises the data set's own error when an image cannot be decoded, ReprProbeError when a worker is killed.
     """
     items = _Items(dataset, view_transform, n_views)
     with warnings.catch_warnings():
@@ -76,19 +77,24 @@ def image_batches(
             multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
         )
         batches = iter(loader)
-    while True:
-        try:
-            batch = next(batches)
-        except StopIteration:
-            return
-        except RuntimeError as failure:
-            if "DataLoader worker" not in str(failure):
-                raise
-            what = str(failure).splitlines()[0]
-            raise ReprProbeError(f"workers must stay alive; got {what!r}; use --workers 0, or give more (shared) memory") from failure
-        if isinstance(batch, ReprProbeError):
-            raise batch
-        yield batch
+    try:
+        while (batch := _next(batches)) is not None:
+            if isinstance(batch, ReprProbeError):
+                raise batch
+            yield batch
+    finally:
+        # Left to the garbage collector after an error, each worker is waited for in vain for five seconds.
+        getattr(batches, "_shutdown_workers", lambda: None)()
+
+
+def _next(batches: Iterator[Any]) -> torch.Tensor | ReprProbeError | None:
+    try:
+        return next(batches, None)
+    except RuntimeError as failure:
+        if "DataLoader worker" not in str(failure):
+            raise
+        what = str(failure).splitlines()[0]
+        raise ReprProbeError(f"workers must stay alive; got {what!r}; use --workers 0, or give more (shared) memory") from failure
 
 
 class _Items(Dataset):
