@@ -97,8 +97,8 @@ Kernel concentration, views and length of training were chosen by the leave-one-
 
 ## Recipe
 
-`python -m repr_probe.training.digits --out DIR` makes the weights and this card anew in about two minutes on two CPU cores. AdamW with a
-cosine schedule; the last incomplete batch of an epoch is left out; no flips.
+`python -m repr_probe.training.digits --out DIR` makes the weights and this card anew in two or three minutes on one CPU core. AdamW with
+a cosine schedule; the last incomplete batch of an epoch is left out; no flips.
 
 | setting | value |
 |---|---|"""

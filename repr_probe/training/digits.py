@@ -3,7 +3,7 @@
     python -m repr_probe.training.digits --out DIR
 
 writes DIR/hydes-digits.safetensors and DIR/hydes-digits.md, the card with its accuracy beside raw pixels and the untrained network.
-The same seed, torch version and number of threads give the same weights.
+It computes on one core, where the same seed and torch version give the same weights; sums over several would depend on their number.
 """
 
 from __future__ import annotations
@@ -193,6 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.add_argument(f"--{name}", type=type(default), default=default, help=f"default {default}")
     options = parser.parse_args(arguments)
     recipe = replace(Recipe(), seed=options.seed, epochs=options.epochs, kappa=options.kappa)
+    torch.set_num_threads(1)
     with progress.reporting(_StderrLines()):
         sys.stderr.write(make(options.out, recipe))
 
