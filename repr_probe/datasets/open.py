@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from repr_probe import progress
 from repr_probe.datasets.catalog import CATALOG, CatalogEntry, find_entry
 from repr_probe.datasets.cifar import read_cifar
 from repr_probe.datasets.digits import read_digits
@@ -82,6 +83,8 @@ def _read(dataset: str | Path, split: str | None, data_root: str | Path | None) 
     if isinstance(dataset, str):
         if dataset.lower() in CATALOG:
             entry = find_entry(dataset)
+            if Path(dataset).is_dir():
+                progress.note(f"{dataset} is the known data set; the folder of that name here is read as ./{dataset}")
             return entry.name, _read_known(entry, _allowed_split(entry, split), root)
         kind, _, wnid_file = dataset.partition(":")
         if kind.lower() == "imagenet" and wnid_file:

@@ -88,3 +88,8 @@ def test_a_file_cannot_change_the_reader(tmp_path, name, state):
     with pytest.raises(DatasetError):
         read_pickle(tmp_path / "hostile")
     assert not any(hasattr(kind, "a") for kind in cifar._PlainUnpickler._KNOWN.values())
+
+
+def test_vanished_file(tmp_path):
+    with pytest.raises(DatasetError, match=r"CIFAR file must be readable; got .*gone \(No such file or directory\)"):
+        read_pickle(tmp_path / "gone")

@@ -5,7 +5,9 @@ import shutil
 
 import pytest
 
+from repr_probe.datasets.fingerprint import fingerprint_of
 from repr_probe.datasets.open import open_dataset
+from repr_probe.datasets.split_contents import FileStamp
 from repr_probe.errors import DatasetError
 
 
@@ -81,3 +83,8 @@ def test_no_image_is_read_without_verify(image_tree, rgb):
     dataset = open_dataset(root, rgb)
     with pytest.raises(DatasetError, match=r"image must be readable; got .*a/1\.png"):
         dataset[0]
+
+
+def test_file_that_vanishes_before_it_is_hashed(tmp_path):
+    with pytest.raises(DatasetError, match=r"dataset must be readable; got .*gone\.png \(No such file or directory\)"):
+        fingerprint_of(str(tmp_path), [FileStamp("gone.png", 1, 1)], verify=True)

@@ -142,6 +142,20 @@ def test_pipe(tmp_path):
         read_folder(tmp_path)
 
 
+def test_folder_that_may_not_be_read(image_tree, monkeypatch):
+    root = image_tree("a/1.png", "b/2.png")
+    real = os.scandir
+
+    def guarded(path):  # the superuser, who often runs tests, is never refused
+        if str(path).endswith("/b"):
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    with pytest.raises(DatasetError, match=r"dataset folder must be readable; got .*/b \(Permission denied\)"):
+        read_folder(root)
+
+
 def test_order_is_sorted_whatever_the_disk_says(image_tree):
     names = [f"{c}/{i:02d}.png" for c in "ba" for i in np.random.default_rng(0).permutation(12)]
     contents = read_folder(image_tree(*names))

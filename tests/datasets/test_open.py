@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from repr_probe import progress
 from repr_probe.datasets.open import open_dataset
 from repr_probe.errors import DatasetError, UsageError
 from repr_probe.preprocessing import InputSpec
@@ -133,12 +134,23 @@ def test_known_name_in_any_case(rgb):
     assert open_dataset("DIGITS", rgb).name == "digits"
 
 
+class Notes:
+    def __init__(self):
+        self.texts = []
+
+    def note(self, text):
+        self.texts.append(text)
+
+
 def test_a_path_is_always_a_folder_and_a_known_name_never(image_tree, rgb, tmp_path, monkeypatch):
     image_tree("a/1.png", "b/2.png", root=tmp_path / "digits")
     monkeypatch.chdir(tmp_path)
-    assert len(open_dataset("digits", rgb)) == 450
-    assert len(open_dataset(Path("digits"), rgb)) == 2
-    assert len(open_dataset("./digits", rgb)) == 2
+    notes = Notes()
+    with progress.reporting(notes):
+        assert len(open_dataset("digits", rgb)) == 450
+        assert len(open_dataset(Path("digits"), rgb)) == 2
+        assert len(open_dataset("./digits", rgb)) == 2
+    assert notes.texts == ["digits is the known data set; the folder of that name here is read as ./digits"]
 
 
 def test_folder_here_is_named_by_its_own_name(image_tree, rgb, monkeypatch):
