@@ -90,10 +90,11 @@ def image_batches(
 def _next(batches: Iterator[Any]) -> torch.Tensor | ReprProbeError | None:
     try:
         return next(batches, None)
-    except RuntimeError as failure:
-        if "DataLoader worker" not in str(failure):
+    except (RuntimeError, EOFError, ConnectionError) as failure:
+        # A worker that is killed while it hands over a batch shows as a broken connection.
+        if isinstance(failure, RuntimeError) and "DataLoader worker" not in str(failure):
             raise
-        what = str(failure).splitlines()[0]
+        what = str(failure).splitlines()[0] if str(failure) else "a worker that ended in the middle of a batch"
         raise ReprProbeError(f"workers must stay alive; got {what!r}; use --workers 0, or give more (shared) memory") from failure
 
 
