@@ -22,13 +22,13 @@ from repr_probe.files.printable import listed, printable
 
 @dataclass(frozen=True)
 class Fitted:
-    """A network that holds the weights of a file. channels, image_size: what the file's tensors asked for (image_size None: as usual)."""
+    """A network that holds the weights of a file. grey_stem, image_size: where its tensors ask for other than the usual network."""
 
     architecture: Architecture
     network: Network
     match: Match
     chosen_by: str
-    channels: int
+    grey_stem: bool
     image_size: tuple[int, int] | None
     notes: tuple[str, ...]
 
@@ -65,14 +65,14 @@ def fit_file(file: CheckpointFile, hint: Hint, wanted: Architecture | None) -> F
         architecture, chosen_by = resolve_architecture(recognised.architecture), "names and shapes of the tensors"
         notes.append(f"the network was told from its tensors: {architecture}; --arch says otherwise")
         notes += [recognised.note] if recognised.note else []
-    network, matches, channels, image_size = _matches(containers, architecture, file.keeps_order)
+    network, matches, grey_stem, image_size = _matches(containers, architecture, file.keeps_order)
     match, note = _only_one([match for match in matches if match.whole], architecture) or (None, "")
     if match is None:
         raise CheckpointError(_explain_misfit(matches, containers, architecture, chosen_by, file.keeps_order))
     values, cast_notes = usable_values(match.tensors())
     _copy(values, network)
     notes += [*([note] if note else []), *_match_notes(match), *cast_notes, *untrained_notes(values)]
-    return Fitted(architecture, network, match, chosen_by, channels, image_size, tuple(notes))
+    return Fitted(architecture, network, match, chosen_by, grey_stem, image_size, tuple(notes))
 
 
 def _copy(values: dict[str, torch.Tensor], network: Network) -> None:
@@ -85,28 +85,27 @@ def _copy(values: dict[str, torch.Tensor], network: Network) -> None:
 
 def _matches(
     containers: list[Container], architecture: Architecture, keeps_order: bool
-) -> tuple[Network, list[Match], int, tuple[int, int] | None]:
+) -> tuple[Network, list[Match], bool, tuple[int, int] | None]:
     """Every match by name; where none is whole, once more with the stem or the position table the file shows; then by order."""
     network = build_network(architecture)
     matches = [match for container in containers for match in match_by_name(container, network)]
-    channels, image_size = 3, None
+    grey_stem, image_size = False, None
     if matches and not any(match.whole for match in matches):
         best = max(matches, key=lambda match: match.n_found)
-        channels, image_size = _stem_channels(best, network), _position_size(best, network, architecture)
-        if channels != 3 or image_size is not None:
-            network = build_network(architecture, channels=channels, image_size=image_size)
+        grey_stem, image_size = _has_grey_stem(best, network), _position_size(best, network, architecture)
+        if grey_stem or image_size is not None:
+            network = build_network(architecture, channels=1 if grey_stem else 3, image_size=image_size)
             matches = [match for container in containers for match in match_by_name(container, network)]
     if keeps_order and not any(match.whole for match in matches):
         matches += [match for container in containers for match in match_by_order(container, network)]
-    return network, matches, channels, image_size
+    return network, matches, grey_stem, image_size
 
 
-def _stem_channels(match: Match, network: Network) -> int:
-    """1 when the first convolution of the file is the network's with one input channel in place of three."""
+def _has_grey_stem(match: Match, network: Network) -> bool:
+    """Whether the first convolution of the file is the network's with one input channel in place of three."""
     name, ours = next(((name, tensor) for name, tensor in network.module.state_dict().items() if tensor.ndim == 4), ("", torch.empty(0)))
     theirs = match.container.tensors.get(match.prefix + name)
-    grey = theirs is not None and theirs.ndim == 4 and theirs.shape[1] == 1 and ours.shape[1] == 3
-    return 1 if grey and theirs is not None and theirs.shape[2:] == ours.shape[2:] and theirs.shape[0] == ours.shape[0] else 3
+    return theirs is not None and ours.shape[1:2] == (3,) and theirs.shape == (ours.shape[0], 1, *ours.shape[2:])
 
 
 def _position_size(match: Match, network: Network, architecture: Architecture) -> tuple[int, int] | None:

@@ -68,12 +68,8 @@ def stated_input(block: Mapping[str, Any], source: str) -> InputSpec:
     )  # fmt: skip
 
 
-def with_channels(spec: InputSpec, channels: int) -> InputSpec:
-    """The same specification for a stem with `channels` input channels; a grey stem takes the mean of the colours' values."""
-    if spec.channels == channels:
-        return spec
-    if channels != 1:
-        raise CheckpointError(f"the network must take 1 or 3 channels; got a stem with {channels}")
+def averaged_over_colours(spec: InputSpec) -> InputSpec:
+    """The specification for the same network with a grey stem: one mean and one deviation, the means of the colours'."""
     averaged = {name: (sum(getattr(spec, name)) / spec.channels,) for name in ("mean", "std")}
     return spec.override("mean over the colours, for a grey stem", **averaged)
 

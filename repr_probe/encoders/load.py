@@ -17,7 +17,7 @@ from repr_probe.encoders.devices import resolve_device
 from repr_probe.encoders.encoder import Encoder, probe_pooling
 from repr_probe.encoders.fit import Fitted, fit_file
 from repr_probe.encoders.hints import find_hint
-from repr_probe.encoders.input_spec import input_of, overridden, with_channels
+from repr_probe.encoders.input_spec import averaged_over_colours, input_of, overridden
 from repr_probe.encoders.networks import RANDOM_SEED, build_network
 from repr_probe.encoders.pooling import check_pool
 from repr_probe.encoders.self_checks import check_head_width, check_outputs, trial_images
@@ -138,7 +138,8 @@ def _open_file(path: Path, arch: str | None, name: str) -> _Opened:
     architecture = fitted.architecture
     from_hint = hint.input if hint.architecture == architecture else None
     spec = from_hint or input_of(architecture)
-    spec = with_channels(spec, fitted.channels)
+    if fitted.grey_stem:
+        spec = averaged_over_colours(spec)
     if fitted.image_size is not None:
         spec = spec.override("position table of the file", size=fitted.image_size)
     sha256 = sha256_of(path)

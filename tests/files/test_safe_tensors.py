@@ -45,7 +45,7 @@ def lying(path: Path, header: object) -> None:
     ("header", "message"),
     [
         ({"a": {"dtype": "F32", "shape": [10, 10], "data_offsets": [0, 24]}}, "its header does not fit"),
-        (dict.fromkeys("ab", {"dtype": "F32", "shape": [6], "data_offsets": [0, 24]}), "does not fit"),
+        ({key: {"dtype": "F32", "shape": [6], "data_offsets": [0, 24]} for key in "ab"}, "does not fit"),
         ({"a": {"dtype": "F32", "shape": [6], "data_offsets": [0, 2400]}}, "must be complete"),
         ({"a": {"dtype": "F32"}}, "not a list of tensors"),
         ({"a": 3}, "not a list of tensors"),
