@@ -121,7 +121,7 @@ def class_measures(states: GeometryStates, keys: Iterable[str]) -> dict[str, Mea
 
 def _pair_table(states: GeometryStates) -> dict[str, _Entry]:
     sums = lambda: states.cosine_sums  # noqa: E731
-    n_same = lambda: int(sums().totals().same_n) // 2  # noqa: E731
+    n_same = lambda: int(states.same_class_pairs()[0])  # noqa: E731
     n_all = lambda: int(sums().totals().all_n) // 2  # noqa: E731
 
     def value(statistic: Callable[[PairTotals], np.ndarray]) -> Callable[[], float]:
@@ -132,8 +132,7 @@ def _pair_table(states: GeometryStates) -> dict[str, _Entry]:
         return compute
 
     def same_only() -> float:
-        states.require_same_class()
-        return float(alignment_of(sums().totals()))
+        return float(2.0 * (1.0 - states.same_class_pairs()[1]))
 
     def class_mean() -> float:
         states.require_pairs()

@@ -112,15 +112,18 @@ class _Cloud:
         unit = Rows(self.states.space.values, index, unit=True)
         return np.concatenate([block @ direction for _, block in unit.blocks()])
 
-    def norm_cv(self, which: np.ndarray | None = None) -> float:
-        norm = self.rows.norm if which is None else self.rows.norm[which]
-        if norm.mean() == 0:
+    def norm_cv(self) -> float:
+        sums = self.states.moments.scalars
+        if sums.norm == 0:
             raise UndefinedMeasure("all rows are zero")
-        return float(norm.std() / norm.mean())
+        return sums.norm_std() * self.n / sums.norm
 
-    def zero_fraction(self, which: np.ndarray | None = None) -> float:
-        zeros = self.rows.n_zero if which is None else self.rows.n_zero[which]
-        return float(zeros.mean() / self.states.features.n_features)
+    def norm_cv_of(self, which: np.ndarray) -> float:
+        norm = self.rows.norm[which]
+        return float(norm.std() / norm.mean()) if norm.any() else 0.0
+
+    def zero_fraction_of(self, which: np.ndarray) -> float:
+        return float(self.rows.n_zero[which].mean() / self.states.features.n_features)
 
     def unit_std(self) -> float:
         self.states.require_directions(2)
@@ -195,7 +198,7 @@ def _correlations(cloud: _Cloud) -> dict[str, _Entry]:
 def _norms(cloud: _Cloud) -> dict[str, _Entry]:
     n, seed = cloud.n, cloud.states.options.seed
     sums = lambda: cloud.states.moments.scalars  # noqa: E731
-    cv = IntervalPlan(lambda value: normal_interval(value, half_sampling_error(cloud.norm_cv, n, seed), 0.0), _HALVES)
+    cv = IntervalPlan(lambda value: normal_interval(value, half_sampling_error(cloud.norm_cv_of, n, seed), 0.0), _HALVES)
     mean = IntervalPlan(lambda value: normal_interval(value, float(cloud.rows.norm.std() / np.sqrt(n)), 0.0), "standard error of a mean")
     extreme = no_interval("an extreme of the sample")
     return {
@@ -229,7 +232,7 @@ def _sparsity(cloud: _Cloud) -> dict[str, _Entry]:
             raise UndefinedMeasure(f"needs 2 rows; got {n}" if n < 2 else "all features are zero")
         return float(np.mean((1.0 - columns.absolute[live] ** 2 / n / columns.square[live]) / (1.0 - 1.0 / n)))
 
-    halves = IntervalPlan(lambda value: normal_interval(value, half_sampling_error(cloud.zero_fraction, n, states.options.seed), 0.0, 1.0), _HALVES)
+    halves = IntervalPlan(lambda value: normal_interval(value, half_sampling_error(cloud.zero_fraction_of, n, states.options.seed), 0.0, 1.0), _HALVES)
     active = IntervalPlan(lambda value: normal_interval(value, float(cloud.rows.n_zero.std() / np.sqrt(n)), 0.0, width), "standard error of a mean")
     return {
         "zero_fraction": (lambda: float(states.moments.columns.zeros.sum() / (n * width)), halves, n),

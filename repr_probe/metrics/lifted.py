@@ -96,4 +96,7 @@ def cosine_forms(full: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     size = len(full)
     form = np.eye(size)
     form[-2:, -2:] = [[0.0, -0.5], [-0.5, 0.0]]
-    return form, form @ full @ form
+    swapped = full.copy()
+    swapped[-2:] = -0.5 * full[[-1, -2]]
+    swapped[:, -2:] = -0.5 * swapped[:, [-1, -2]]
+    return form, swapped

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -74,8 +74,15 @@ class ColumnSums:
 
 @dataclass
 class RowScalars:
-    """Sums over rows of per-row numbers: norm, norm², Hoyer and Treves-Rolls sparsity (non-zero rows), active features."""
+    """Sums over rows of per-row numbers: norm, norm² and norm⁴, Hoyer and Treves-Rolls sparsity (non-zero rows), active features.
 
+    reference, deviation, deviation2: the first norm seen, and Σ and Σ² of norm - reference (a variance without cancellation).
+    """
+
+    count: int = 0
+    reference: float = 0.0
+    deviation: float = 0.0
+    deviation2: float = 0.0
     norm: float = 0.0
     norm2: float = 0.0
     norm4: float = 0.0
@@ -88,10 +95,32 @@ class RowScalars:
     active: float = 0.0
     active_low: float = np.inf
 
+    def add_norms(self, norms: np.ndarray) -> None:
+        """(rows,) lengths."""
+        if not self.count:
+            self.reference = float(norms[0])
+        deviation = norms - self.reference
+        self.count += len(norms)
+        self.deviation += float(deviation.sum())
+        self.deviation2 += float(deviation @ deviation)
+        self.norm += float(norms.sum())
+        self.norm2 += float(norms @ norms)
+        self.norm4 += float(norms**2 @ norms**2)
+        self.norm_low, self.norm_high = min(self.norm_low, float(norms.min())), max(self.norm_high, float(norms.max()))
+
+    def norm_std(self) -> float:
+        """Population SD of the norms."""
+        return float(np.sqrt(max(0.0, self.deviation2 / self.count - (self.deviation / self.count) ** 2)))
+
     def merged(self, other: RowScalars) -> RowScalars:
+        if not self.count or not other.count:
+            return replace(self if self.count else other)
+        move = other.reference - self.reference
+        other = replace(other, deviation=other.deviation + other.count * move,
+                        deviation2=other.deviation2 + 2.0 * move * other.deviation + other.count * move**2)  # fmt: skip
         sums = {name: getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__}
         sums |= {name: min(getattr(self, name), getattr(other, name)) for name in ("norm_low", "active_low")}
-        return RowScalars(**{**sums, "norm_high": max(self.norm_high, other.norm_high)})
+        return RowScalars(**{**sums, "norm_high": max(self.norm_high, other.norm_high), "reference": self.reference})
 
 
 @dataclass
@@ -145,10 +174,7 @@ class MomentState:
     def _add_scalars(self, block: np.ndarray, magnitude: np.ndarray, norms: np.ndarray) -> None:
         sums, width = self.scalars, self.n_features
         active = width - (block == 0).sum(axis=1)
-        sums.norm += float(norms.sum())
-        sums.norm2 += float(norms @ norms)
-        sums.norm4 += float(norms**2 @ norms**2)
-        sums.norm_low, sums.norm_high = min(sums.norm_low, float(norms.min())), max(sums.norm_high, float(norms.max()))
+        sums.add_norms(norms)
         sums.active += float(active.sum())
         sums.active_low = min(sums.active_low, float(active.min()))
         full = norms > 0

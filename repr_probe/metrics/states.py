@@ -11,11 +11,11 @@ from repr_probe.errors import UndefinedMeasure
 from repr_probe.features.feature_set import Features
 from repr_probe.metrics.centroids import Centroids
 from repr_probe.metrics.correlation import Correlation, correlation_by_columns, correlation_of
-from repr_probe.metrics.cosine_pairs import cosine_pair_sums
+from repr_probe.metrics.cosine_pairs import cosine_pair_sums, cosine_pair_totals
 from repr_probe.metrics.inference import delete_groups
 from repr_probe.metrics.lifted import LiftedGram
 from repr_probe.metrics.moments import MomentState
-from repr_probe.metrics.pair_sums import PairSums, require_both_kinds
+from repr_probe.metrics.pair_sums import PairSums, PairTotals, require_both_kinds
 from repr_probe.metrics.pairs import AnglePass, angle_pass
 from repr_probe.metrics.rows import Rows
 from repr_probe.metrics.spectrum import Spectrum, spectrum_of
@@ -223,6 +223,17 @@ class GeometryStates:
         if np.bincount(self.order[1]).max() < 2:
             raise UndefinedMeasure(f"needs a class with two rows; all {self.n_classes} classes have one")
 
+    def same_class_pairs(self) -> tuple[int, float]:
+        """(number of unordered same-class pairs, their mean cosine) from the class sums alone (identity I2, about the reference)."""
+        self.require_labels()
+        sums = self.moments.classes
+        n_pairs = int((sums.count * (sums.count - 1.0)).sum()) // 2
+        if not n_pairs:
+            raise UndefinedMeasure(f"needs a class with two rows; all {self.n_classes} classes have one")
+        shifted, square = sums.lifted[:, :-2], sums.lifted[:, -2]
+        deficit = float(np.sum(shifted * shifted) - sums.count @ square)
+        return n_pairs, 1.0 + deficit / (2.0 * n_pairs)
+
     @cached_property
     def cosine_sums(self) -> PairSums:
         """Of the labelled rows; call require_pairs first."""
@@ -230,6 +241,11 @@ class GeometryStates:
         rows = Rows(self.space.values, index[: len(codes)], unit=True)
         whole = len(codes) == self.n_unit
         return cosine_pair_sums(rows, codes, groups, self.unit_gram if whole else None)
+
+    def class_cosine_totals(self) -> PairTotals:
+        """Totals of cosine over same-class and all pairs of the labelled rows, without the row sums that jackknives need: cheaper."""
+        index, codes, _ = self.order
+        return cosine_pair_totals(Rows(self.space.values, index[: len(codes)], unit=True), codes)
 
     @cached_property
     def angles(self) -> AnglePass:
