@@ -72,7 +72,7 @@ def _described(entry: StoreEntry) -> list[str]:
     provenance: dict[str, Any] = dict(meta.get("provenance", {}))
     shape = f"{meta.get('n_samples')} x {meta.get('n_features')}"
     data = " ".join(str(provenance[name]) for name in ("dataset", "split") if provenance.get(name))
-    encoder = str(provenance.get("checkpoint") or provenance.get("architecture") or "")
+    encoder = str(provenance.get("encoder") or provenance.get("architecture") or "")
     return [entry.key[:12], entry.state, shape, str(meta.get("layer", "")), data, encoder]
 
 

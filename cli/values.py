@@ -7,6 +7,8 @@ import re
 
 from repr_probe.errors import UsageError
 
+FEWEST_PAIRS = 1000  # as `geometry_report` has it; said here before hours of extraction, not after
+
 
 def parse_image_size(text: str | None) -> int | tuple[int, int] | None:
     """ "224" -> 224, "224x192" -> (224, 192): height, width.
@@ -51,6 +53,6 @@ def parse_pairs(text: str) -> str | int:
     if text == "exact":
         return text
     found = re.fullmatch(r"sample:(\d{1,15})", text)
-    if not found or int(found[1]) < 1:
-        raise UsageError(f"--pairs must be exact or sample:M with M the number of pairs; got {text!r}")
+    if not found or int(found[1]) < FEWEST_PAIRS:
+        raise UsageError(f"--pairs must be exact or sample:M with M pairs, {FEWEST_PAIRS} or more; got {text!r}")
     return int(found[1])

@@ -36,7 +36,8 @@ def to_csv(reports: Sequence[MeasuredReport], published: Sequence[PublishedValue
 
 def _report_row(report: MeasuredReport, keys: Sequence[str]) -> dict[str, object]:
     row: dict[str, object] = {"name": printable(report.name), "source": "measured"}
-    row |= {key: printable(report.provenance[key]) for key in _PROVENANCE if report.provenance.get(key) is not None}
+    origin = {"checkpoint": report.provenance.get("encoder"), **report.provenance}
+    row |= {key: printable(origin[key]) for key in _PROVENANCE if origin.get(key) is not None}
     row |= {"n_samples": report.n_samples, "n_features": report.n_features, "n_classes": report.n_classes}
     for key in keys:
         row |= _measure_fields(key, report.measures.get(key))

@@ -38,17 +38,19 @@ _POPULATIONS = {"images": "other images of the same classes", "classes": "other 
 
 def facts(report: MeasuredReport) -> dict[str, str]:
     """Label -> text, in the order to print; only what the report knows."""
-    provenance = report.provenance
+    origin = report.provenance
+    checkpoint = _text(origin.get("checkpoint") or origin.get("encoder"))
     found = {
-        "checkpoint": "" if provenance.get("checkpoint") == report.name else _text(provenance.get("checkpoint")),
-        "architecture": _joined(provenance.get("architecture"), provenance.get("matched"), ", "),
-        "layer": _joined(provenance.get("layer"), provenance.get("pool"), ", pool "),
-        "data": _joined(provenance.get("dataset"), provenance.get("split"), ", split "),
-        "input": input_text(provenance.get("input")),
+        "checkpoint": "" if checkpoint == report.name else checkpoint,
+        "architecture": _text(origin.get("architecture")),
+        "weights": weights_text(origin),
+        "layer": _joined(origin.get("layer"), origin.get("pool"), ", pool "),
+        "data": _data_text(origin),
+        "input": input_text(origin.get("input")),
         "features": _shape(report),
-        "set aside": "; ".join(f"{count:,} {_COUNTS.get(key, key)}" for key, count in report.counts.items() if count),
+        "set aside": _set_aside(report),
         "flags": ", ".join(key for key, raised in report.flags.items() if raised),
-        "store": str(provenance.get("store_key") or "")[:12],
+        "store": _text(origin.get("store"))[:12],
     }
     return {label: printable(text) for label, text in found.items() if text}
 
@@ -58,6 +60,19 @@ def common_facts(reports: Sequence[MeasuredReport]) -> tuple[dict[str, str], tup
     every = [facts(report) for report in reports]
     shared = {label: text for label, text in every[0].items() if all(one.get(label) == text for one in every)}
     return shared, tuple({label: text for label, text in one.items() if label not in shared} for one in every)
+
+
+def weights_text(origin: Mapping[str, Any]) -> str:
+    """Where the weights came from and how much of the network they filled, as the loader recorded it.
+
+    >>> weights_text({"facts": {"tensors_matched": 296, "tensors_needed": 296, "matched": "by order"}})
+    '296 of 296 tensors matched by order'
+    """
+    known = origin.get("facts")
+    known = known if isinstance(known, Mapping) else {}
+    if "tensors_matched" in known:
+        return f"{known['tensors_matched']} of {known.get('tensors_needed', '?')} tensors matched {known.get('matched', '')}".strip()
+    return _text(origin.get("matched") or known.get("weights"))
 
 
 def input_text(specification: object) -> str:
@@ -133,6 +148,19 @@ def _without_interval(reports: Sequence[MeasuredReport], keys: Sequence[str]) ->
             if measurement is not None and measurement.value is not None and measurement.ci is None and measurement.ci_reason:
                 groups.setdefault(printable(measurement.ci_reason), {})[DEFINITIONS[key].symbol] = None
     return tuple(f"no interval for {listed(symbols)}: {reason}" for reason, symbols in groups.items())
+
+
+def _data_text(origin: Mapping[str, Any]) -> str:
+    text = _joined(origin.get("dataset"), origin.get("split"), ", split ")
+    drawn = f", {origin['limit']:,} drawn class-balanced (seed {origin.get('seed')})" if isinstance(origin.get("limit"), int) else ""
+    views = f", {origin['views']} augmented views" if isinstance(origin.get("views"), int) and origin["views"] else ""
+    return f"{text}{drawn}{views}" if text else ""
+
+
+def _set_aside(report: MeasuredReport) -> str:
+    # Without any labels "rows without a label" would only repeat "no labels".
+    known = {key: count for key, count in report.counts.items() if count and not (key == "n_unlabelled" and report.n_classes == 0)}
+    return "; ".join(f"{count:,} {_COUNTS.get(key, key)}" for key, count in known.items())
 
 
 def _shape(report: MeasuredReport) -> str:

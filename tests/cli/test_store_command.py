@@ -12,7 +12,7 @@ from repr_probe.features.store_writer import StoreWriter
 @pytest.fixture
 def stored(tmp_path):
     """Write one small store into the home that `run` uses; returns its key."""
-    fields = {"dataset": "digits", "split": "test", "checkpoint": "evil\x1b[2J.pth"}
+    fields = {"dataset": "digits", "split": "test", "encoder": "evil\x1b[2J.pth"}
     key = store_key(fields)
     folder = tmp_path / "home" / "features"
     with StoreWriter(folder, key, n_samples=3, n_views=0, dtype="float32", run={}) as writer:

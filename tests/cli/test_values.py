@@ -42,7 +42,7 @@ def test_pairs():
     assert parse_pairs("sample:5000") == 5000
 
 
-@pytest.mark.parametrize("text", ["", "Exact", "sample", "sample:", "sample:0", "sample:-1", "sample:1e6", "5000"])
+@pytest.mark.parametrize("text", ["", "Exact", "sample", "sample:", "sample:0", "sample:999", "sample:-1", "sample:1e6", "5000"])
 def test_bad_pairs(text):
-    with pytest.raises(UsageError, match="--pairs must be exact or sample:M with M the number of pairs; got"):
+    with pytest.raises(UsageError, match="--pairs must be exact or sample:M with M pairs, 1000 or more; got"):
         parse_pairs(text)

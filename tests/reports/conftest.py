@@ -15,8 +15,9 @@ VALUES = {
     "d_prime": 2.0134, "angle_all_mean": 77.621, "angle_all_std": 4.202, "angle_positive_mean": 62.614, "angle_positive_std": 10.443,
 }  # fmt: skip
 PROVENANCE = {
-    "checkpoint": "runs/resnet50.pth", "architecture": "torchvision:resnet50", "matched": "320 of 320 tensors by name", "layer": "pooled",
-    "pool": "avg", "dataset": "imagenet", "split": "val", "store_key": "3fa9c1d2e4b5a697",
+    "checkpoint": "runs/resnet50.pth", "architecture": "torchvision:resnet50",
+    "facts": {"tensors_matched": 320, "tensors_needed": 320, "matched": "by name"}, "layer": "pooled",
+    "pool": "avg", "dataset": "imagenet", "split": "val", "store": "3fa9c1d2e4b5a697",
     "input": {"size": [224, 192], "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "interpolation": "bicubic",
               "crop_pct": 0.875},
 }  # fmt: skip

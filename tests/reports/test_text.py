@@ -40,13 +40,22 @@ def test_a_line_holds_value_interval_population_and_definition(make_report):
 def test_head_says_where_the_numbers_come_from(make_report):
     text = to_text([make_report()])
     for expected in (
-        "runs/resnet50.pth", "torchvision:resnet50, 320 of 320 tensors by name", "pooled, pool avg", "imagenet, split val",
+        "runs/resnet50.pth", "torchvision:resnet50", "320 of 320 tensors matched by name", "pooled, pool avg", "imagenet, split val",
         "224 x 192, bicubic, crop 0.875, mean 0.485 0.456 0.406, std 0.229 0.224 0.225", "50,000 images x 2,048 features, 1,000 classes",
         "3 rows dropped", "rank_limited_by_n", "3fa9c1d2e4b5",
     ):  # fmt: skip
         assert expected in text
     assert "rows of zeros" not in text  # counted and none found
     assert "pairs of identical rows" not in text  # not counted
+
+
+def test_random_weights_a_draw_and_views_are_said(make_report):
+    origin = {"encoder": "timm:resnet18", "facts": {"weights": "random, seed 0"}, "dataset": "cifar10", "split": "test", "limit": 1000,
+              "seed": 3, "views": 2}  # fmt: skip
+    text = to_text([make_report(provenance=origin)])
+    assert "checkpoint   timm:resnet18\n" in text
+    assert "weights      random, seed 0\n" in text
+    assert "data         cifar10, split test, 1,000 drawn class-balanced (seed 3), 2 augmented views\n" in text
 
 
 def test_undefined_values_are_dashes_with_the_reason_below(make_report):
