@@ -41,38 +41,34 @@ class Centroids:
 
 
 def centroid_rank_of(means: np.ndarray, *, center: bool = False, eigenvalues: bool = False) -> float:
-    """exp entropy of the singular values (or their squares) of the K x D matrix of class means.
+    """exp entropy of the singular values (or their squares) of the K x D matrix of class means, by SVD.
 
     Raises UndefinedMeasure when all means are equal (centred) or zero.
     """
-    gram = centroid_gram(means)
-    return rank_of_gram(gram, center=center, eigenvalues=eigenvalues)
-
-
-def centroid_gram(means: np.ndarray) -> np.ndarray:
-    return means @ means.T
-
-
-def rank_of_gram(gram: np.ndarray, *, center: bool = False, eigenvalues: bool = False) -> float:
-    """The same from the K x K Gram matrix: leaving out a class is leaving out a row and a column."""
-    from scipy.linalg import eigvalsh
-
-    if center:
-        column = gram.mean(axis=0)
-        gram = gram - column - column[:, None] + column.mean()
-    values = eigvalsh(gram, check_finite=False)[::-1]
-    floor = len(gram) * _EPS * (np.abs(gram).max() if center else 1.0)
-    if values[0] <= max(floor, 0.0) * (1.0 if center else 0.0) or values[0] <= 0.0:
+    length = np.sqrt(np.sum(means * means))
+    matrix = means - means.mean(axis=0) if center else means
+    sigma = np.linalg.svd(matrix, compute_uv=False)
+    if sigma[0] <= len(means) * _EPS * length:
         raise UndefinedMeasure("class means must differ; all are equal" if center else "class means must not all be zero")
-    values = values[values > len(gram) * _EPS * values[0]]
-    return entropy_rank(values if eigenvalues else np.sqrt(values))
+    sigma = sigma[sigma * sigma > max(means.shape) * _EPS * sigma[0] ** 2]
+    return entropy_rank(sigma * sigma if eigenvalues else sigma)
 
 
 def leave_group_out_ranks(means: np.ndarray, groups: np.ndarray, *, center: bool) -> np.ndarray:
-    """Centroid rank without each group of classes, (n_groups,)."""
-    gram = centroid_gram(means)
+    """Centroid rank without each group of classes, (n_groups,): from the K x K Gram matrix, where leaving out is cutting out."""
+    from scipy.linalg import eigvalsh
+
+    shifted = means - means.mean(axis=0) if center else means
+    gram = shifted @ shifted.T
     ranks = []
     for group in range(int(groups.max()) + 1):
         keep = groups != group
-        ranks.append(rank_of_gram(gram[np.ix_(keep, keep)], center=center))
+        part = gram[np.ix_(keep, keep)]
+        if center:
+            column = part.mean(axis=0)
+            part = part - column - column[:, None] + column.mean()
+        values = eigvalsh(part, check_finite=False)[::-1]
+        if values[0] <= 0.0:
+            raise UndefinedMeasure("without one group of classes the class means are all equal")
+        ranks.append(entropy_rank(np.sqrt(values[values > len(part) * 8.0 * _EPS * values[0]])))
     return np.array(ranks)
