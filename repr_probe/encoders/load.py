@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from repr_probe import progress
 from repr_probe.encoders.architectures import Architecture, nearest_architectures, resolve_architecture
 from repr_probe.encoders.checkpoint_file import read_checkpoint
 from repr_probe.encoders.devices import resolve_device
@@ -65,7 +68,7 @@ def load_encoder(
     FileFormatError when the file itself cannot be read. Nothing in a file is ever run. The caller's random numbers are left as they were.
     """
     place, pool = resolve_device(device), check_pool(pool)
-    opened = _open(checkpoint, arch, pretrained)
+    opened = _open(checkpoint, resolve_architecture(arch) if arch else None, pretrained)
     spec = overridden(opened.input, image_size=image_size, mean=mean, std=std)
     if spec.size != opened.input.size:
         _resize(opened.module, spec.size, opened.architecture)
@@ -87,18 +90,18 @@ def load_encoder(
     return encoder
 
 
-def _open(checkpoint: str | Path, arch: str | None, pretrained: bool) -> _Opened:
+def _open(checkpoint: str | Path, wanted: Architecture | None, pretrained: bool) -> _Opened:
     text = str(checkpoint)
     if Path(text).exists():
         _no_pretrained(pretrained, text)
-        return _open_file(Path(text), arch, Path(text).name)
+        return _open_file(Path(text), wanted, Path(text).name)
     embedded = {path.stem: path for path in EMBEDDED.glob("*.safetensors")}
     if text in embedded:
         _no_pretrained(pretrained, text)
-        return _open_file(embedded[text], arch, text)
+        return _open_file(embedded[text], wanted, text)
     if text.startswith(("timm:", "torchvision:")):
-        if arch is not None and resolve_architecture(arch) != resolve_architecture(text):
-            raise CheckpointError(f"arch must be left out when the checkpoint is a network's name; got {arch!r} beside {text!r}")
+        if wanted not in (None, resolve_architecture(text)):
+            raise CheckpointError(f"arch must be left out when the checkpoint is a network's name; got {wanted} beside {text!r}")
         return _open_named(text, pretrained)
     if "/" in text or "\\" in text or Path(text).suffix:
         raise FileFormatError(f"checkpoint must be an existing file; got {text}, and nothing is there")
@@ -114,9 +117,15 @@ def _no_pretrained(pretrained: bool, text: str) -> None:
 
 def _open_named(text: str, pretrained: bool) -> _Opened:
     architecture = resolve_architecture(text)
+    if pretrained:
+        progress.note(f"published weights of {architecture}: taken from this machine if they are there, else downloaded")
     try:
-        network = build_network(architecture, pretrained=pretrained)
-    except (OSError, RuntimeError, ValueError) as failure:
+        # torch announces downloads on the standard output, which belongs to results.
+        with redirect_stdout(sys.stderr):
+            network = build_network(architecture, pretrained=pretrained)
+    except Exception as failure:  # downloading fails with the error classes of several libraries
+        if isinstance(failure, CheckpointError):
+            raise
         reason = " ".join(f"{type(failure).__name__}: {failure}".split())[:200]
         wanted = "downloadable" if pretrained else "buildable"
         raise CheckpointError(f"{architecture} must be {wanted}; got {reason}") from failure
@@ -127,14 +136,14 @@ def _open_named(text: str, pretrained: bool) -> _Opened:
         # The same seed gives other weights, and the same name other published weights, under another version of the library.
         identity={"architecture": str(architecture), "weights": weights, "versions": versions},
         facts={"weights": weights},
-        notes=() if pretrained else (f"the weights are random (seed {RANDOM_SEED}); published ones: --pretrained",),
+        notes=(f"the weights are {weights}" + ("" if pretrained else "; published ones: --pretrained"),),
     )  # fmt: skip
 
 
-def _open_file(path: Path, arch: str | None, name: str) -> _Opened:
+def _open_file(path: Path, wanted: Architecture | None, name: str) -> _Opened:
     file = read_checkpoint(path)
     hint = find_hint(file)
-    fitted = fit_file(file, hint, resolve_architecture(arch) if arch else None)
+    fitted = fit_file(file, hint, wanted)
     architecture = fitted.architecture
     from_hint = hint.input if hint.architecture == architecture else None
     spec = from_hint or input_of(architecture)
