@@ -13,8 +13,8 @@ from repr_probe.errors import ReprProbeError, UsageError
 
 OK, ERROR, USAGE, INTERRUPTED = 0, 1, 2, 130
 
-# typer.BadParameter is a usage error, which is a click exception: whichever click typer brings, these are its classes.
-ClickUsageError, ClickException = typer.BadParameter.__mro__[1:3]
+# typer.BadParameter is a UsageError, and that a ClickException: of whichever click typer brings along.
+ClickException = typer.BadParameter.__mro__[2]
 
 _debug = False
 

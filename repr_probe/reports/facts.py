@@ -93,7 +93,7 @@ def interval_notes(reports: Sequence[MeasuredReport], keys: Sequence[str]) -> tu
     for _, measurement in _with_interval(reports, keys):
         population = printable(measurement.population or "an unstated population")
         methods.setdefault(population, {})[printable(measurement.ci_method or "unstated method")] = None
-    notes = [f"95 % intervals over {population}{_meaning(population)} ({'; '.join(made)})" for population, made in methods.items()]
+    notes = [f"95 % intervals over {population}{_meaning(population, reports)} ({'; '.join(made)})" for population, made in methods.items()]
     return (*notes, *_without_interval(reports, keys))
 
 
@@ -104,12 +104,14 @@ def paper_interval_notes(reports: Sequence[MeasuredReport]) -> tuple[str, ...]:
         made = (printable(measurement.population or "an unstated population"), printable(measurement.ci_method or "unstated method"))
         groups.setdefault(made, {})[DEFINITIONS[key].symbol] = None
     return tuple(
-        f"95 % intervals of {listed(symbols)}: over {population}{_meaning(population)} ({method})"
+        f"95 % intervals of {listed(symbols)}: over {population}{_meaning(population, reports)} ({method})"
         for (population, method), symbols in groups.items()
     )
 
 
-def _meaning(population: str) -> str:
+def _meaning(population: str, reports: Sequence[MeasuredReport]) -> str:
+    if population == "images" and not any(report.n_classes for report in reports):
+        return " = other images"
     return f" = {_POPULATIONS[population]}" if population in _POPULATIONS else ""
 
 
@@ -152,7 +154,7 @@ def _without_interval(reports: Sequence[MeasuredReport], keys: Sequence[str]) ->
 
 def _data_text(origin: Mapping[str, Any]) -> str:
     text = _joined(origin.get("dataset"), origin.get("split"), ", split ")
-    drawn = f", {origin['limit']:,} drawn class-balanced (seed {origin.get('seed')})" if isinstance(origin.get("limit"), int) else ""
+    drawn = f", {origin['limit']:,} drawn (seed {origin.get('seed')})" if isinstance(origin.get("limit"), int) else ""
     views = f", {origin['views']} augmented views" if isinstance(origin.get("views"), int) and origin["views"] else ""
     return f"{text}{drawn}{views}" if text else ""
 

@@ -55,7 +55,7 @@ def test_random_weights_a_draw_and_views_are_said(make_report):
     text = to_text([make_report(provenance=origin)])
     assert "checkpoint   timm:resnet18\n" in text
     assert "weights      random, seed 0\n" in text
-    assert "data         cifar10, split test, 1,000 drawn class-balanced (seed 3), 2 augmented views\n" in text
+    assert "data         cifar10, split test, 1,000 drawn (seed 3), 2 augmented views\n" in text
 
 
 def test_undefined_values_are_dashes_with_the_reason_below(make_report):
@@ -65,6 +65,7 @@ def test_undefined_values_are_dashes_with_the_reason_below(make_report):
     assert "CENTROID RANK, d′, POS. ANGLE" in below
     assert "labels are needed; got an unlabelled set" in below
     assert "no labels" in text
+    assert "over images = other images (influence function)" in text
 
 
 def test_limits_are_shown_as_infinity_with_their_reason(make_report):
