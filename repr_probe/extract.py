@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from repr_probe import progress
-from repr_probe.errors import InputError, StoreError, UsageError
+from repr_probe.errors import InputError, ReprProbeError, StoreError, UsageError
 from repr_probe.exact_pass import exact_pass, module_device
 from repr_probe.features.store import FeatureStore
 from repr_probe.features.store_key import SCHEMA, rows_hash, store_key
@@ -140,7 +140,7 @@ class _Pass:
         total = len(self.dataset)
         if not self.writers or start == total:
             return
-        facts = next(iter(self.writers.values())).run
+        writer = next(iter(self.writers.values()))
         view_transform = None
         if self.n_views:
             from repr_probe.views import make_view_transform
@@ -149,8 +149,8 @@ class _Pass:
         batches = image_batches(
             self.dataset,
             start=start,
-            batch_size=facts["batch_size"],
-            workers=facts["workers"],
+            batch_size=writer.run["batch_size"],
+            workers=writer.asked_run["workers"],
             pin_memory=device.type == "cuda",
             view_transform=view_transform,
             n_views=self.n_views,
@@ -158,22 +158,26 @@ class _Pass:
         with progress.task(f"extracting {self.encoder.name}", total) as advance, closing(batches), exact_pass(self.encoder.module, device):
             advance(start)
             for batch in batches:
-                self._write(start, self._forward(batch.to(device, non_blocking=True)))
+                self._write(start, self._forward(batch, device))
                 start += len(batch)
                 advance(len(batch))
 
-    def _forward(self, batch: torch.Tensor) -> dict[str, np.ndarray]:
+    def _forward(self, batch: torch.Tensor, device: torch.device) -> dict[str, np.ndarray]:
         """{layer: (batch, 1 + n_views, n_features)}; each view is a forward of its own, so that memory stays that of one batch."""
         parts = [batch] if not self.n_views else batch.unbind(1)
-        outputs = [self.encoder.features(part, list(self.writers), self.pool) for part in parts]
-        return {layer: torch.stack([output[layer].float() for output in outputs], 1).cpu().numpy() for layer in self.writers}
+        try:
+            outputs = [self.encoder.features(part.to(device, non_blocking=True), list(self.writers), self.pool) for part in parts]
+            return {layer: torch.stack([output[layer].float() for output in outputs], 1).cpu().numpy() for layer in self.writers}
+        except torch.OutOfMemoryError as failure:
+            self._forget()  # or the next run, with a smaller batch, would have to go on with this one
+            size = f"{len(batch)} images of {batch.shape[-2]} x {batch.shape[-1]}"
+            raise ReprProbeError(f"batch_size must suit the memory of {device}; got {size}; use a smaller --batch-size") from failure
 
     def _write(self, start: int, values: Mapping[str, np.ndarray]) -> None:
         try:
             chunks = {layer: self._as_stored(start, layer, chunk) for layer, chunk in values.items()}
         except InputError:
-            for writer in self.writers.values():
-                writer.restart()  # no later run can make use of what this network gives
+            self._forget()  # no later run can make use of what this network gives
             raise
         for layer, chunk in chunks.items():
             self.writers[layer].write(start, chunk[:, 0], chunk[:, 1:] if self.n_views else None)
@@ -185,6 +189,10 @@ class _Pass:
             cast = chunk.astype(dtype)
         _check_finite(cast, self.dataset.ids[start:], f"dtype must hold the features; {dtype} overflows at layer {layer}", "use float32")
         return cast
+
+    def _forget(self) -> None:
+        for writer in self.writers.values():
+            writer.restart()
 
     def finish(self, layer: str, fields: Mapping[str, Any]) -> FeatureStore:
         writer, dataset, encoder = self.writers[layer], self.dataset, self.encoder

@@ -12,7 +12,7 @@ from PIL import Image
 
 from repr_probe import progress
 from repr_probe.datasets.open import open_dataset
-from repr_probe.errors import DatasetError, InputError, UsageError
+from repr_probe.errors import DatasetError, InputError, ReprProbeError, UsageError
 from repr_probe.extract import extract_features, key_fields
 from repr_probe.features.store import FeatureStore
 from repr_probe.features.store_key import store_key
@@ -242,6 +242,21 @@ def test_autocast_of_the_caller_does_not_reach_the_features(dataset, tmp_path):
     with torch.autocast("cpu", dtype=torch.bfloat16):
         (inside,) = extract_features(tiny.tiny_encoder(), dataset, store=tmp_path / "inside")
     np.testing.assert_array_equal(plain.features().values, inside.features().values)
+
+
+def test_out_of_memory_lets_a_smaller_batch_begin_anew(dataset, tmp_path):
+    encoder = tiny.tiny_encoder()
+
+    class Small(Untouchable):
+        def features(self, images, layers, pool=None):
+            if len(images) > 7:
+                raise torch.OutOfMemoryError("no room")
+            return encoder.features(images, layers, pool)
+
+    with pytest.raises(ReprProbeError, match=r"^batch_size must suit the memory of cpu; got 8 images of 16 x 16; use a smaller"):
+        extract_features(Small(encoder), dataset, store=tmp_path, batch_size=8)
+    (store,) = extract_features(Small(encoder), dataset, store=tmp_path, batch_size=4)
+    assert store.meta["provenance"]["run"]["batch_size"] == 4
 
 
 def test_progress_counts_images(dataset, tmp_path):

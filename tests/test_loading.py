@@ -71,7 +71,8 @@ def test_error_of_the_data_set_arrives_as_it_was(workers):
 
 def test_a_killed_worker_is_one_clear_line():
     dataset = Broken(lambda: os.kill(os.getpid(), signal.SIGKILL))
-    with pytest.raises(ReprProbeError, match=r"^workers must stay alive; got '.*'; use --workers 0, or give more \(shared\) memory$") as caught:
+    message = r"^workers must stay alive; got '.*'; use --workers 0, or give more \(shared\) memory$"
+    with pytest.raises(ReprProbeError, match=message) as caught:
         numbers(image_batches(dataset, start=0, batch_size=4, workers=1))
     assert "\n" not in str(caught.value)
 

@@ -61,7 +61,9 @@ def extract(
     with using_home(store):
         from repr_probe.workflows.request_index import request_of
 
-        request = request_of(checkpoint, {"dataset": dataset, "network": network, "images": images, "what": what})
+        # Where nothing is random another seed asks for the same features; it may be meant for a later step.
+        drawn = {"seed": seed if limit is not None or views else None}
+        request = request_of(checkpoint, {"dataset": dataset, "network": network, "images": {**images, **drawn}, "what": {**what, **drawn}})
         stores = None if fresh else _recalled(request, dataset, images)
         if stores is None:
             stores = _computed(checkpoint, dataset, {**network, "device": device}, images, {**what, **how}, request)
