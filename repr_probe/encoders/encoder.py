@@ -73,13 +73,22 @@ class Encoder:
             )  # fmt: skip
 
         with torch.inference_mode(), watched(modules, look):
-            maps, pooled = run_network(self.module, images.to(self.device))
+            maps, pooled = self._run(images)
             if POOLED in layers:
                 found[POOLED] = self._pooled(maps, pooled, tokens, channels_last, pool)
         silent = [layer for layer in layers if layer not in found]
         if silent:
             raise UsageError(f"layer must take part in the forward pass; {silent[0]!r} does not run")
         return {layer: found[layer] for layer in layers}
+
+    def _run(self, images: torch.Tensor) -> tuple[object, torch.Tensor]:
+        try:
+            return run_network(self.module, images.to(self.device))
+        except (RuntimeError, AssertionError) as failure:
+            if tuple(images.shape[2:]) == self.input.size or isinstance(failure, torch.OutOfMemoryError):
+                raise
+            wanted, got = (" x ".join(map(str, size)) for size in (self.input.size, images.shape[2:]))
+            raise InputError(f"images must be {wanted}, as {self.architecture} was loaded for; got {got}") from failure
 
     def _pooled(
         self, maps: object, pooled: torch.Tensor, tokens: Tokens, channels_last: bool | None, pool: str | None

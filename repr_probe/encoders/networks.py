@@ -69,10 +69,10 @@ def _build_own(name: str, channels: int, pretrained: bool, image_size: tuple[int
 def _build_timm(name: str, channels: int, pretrained: bool, image_size: tuple[int, int] | None) -> Network:
     import timm
 
-    size: dict[str, Any] = {} if image_size is None else {"img_size": image_size}
+    changed: dict[str, Any] = ({} if image_size is None else {"img_size": image_size}) | ({} if channels == 3 else {"in_chans": channels})
 
     def create(**options: Any) -> nn.Module:
-        return timm.create_model(name, in_chans=channels, **size, **options)
+        return timm.create_model(name, **changed, **options)
 
     def shapes_with_head() -> Shapes:
         with _seeded():

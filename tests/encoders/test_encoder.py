@@ -136,6 +136,12 @@ def test_images_that_do_not_fit(convolutional: Encoder, shape: tuple[int, ...]) 
         convolutional.features(torch.zeros(1, 3, 8, 8, dtype=torch.uint8))
 
 
+def test_images_of_another_size(convolutional: Encoder, transformer: Encoder) -> None:
+    assert convolutional.features(torch.randn(1, 3, 64, 96))["pooled"].shape == (1, 96)
+    with pytest.raises(InputError, match="images must be 224 x 224, as timm:mixer_s32_224 was loaded for; got 64 x 64"):
+        load_encoder("timm:mixer_s32_224").features(torch.randn(1, 3, 64, 64))
+
+
 class Odd(nn.Module):
     """A network with every kind of layer that has no reading as features."""
 
