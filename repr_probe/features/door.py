@@ -12,11 +12,13 @@ import numpy as np
 
 from repr_probe.errors import InputError
 from repr_probe.features.feature_set import Features
-from repr_probe.features.labels import encode_labels
+from repr_probe.features.labels import encode_labels, label_array
 
 NAN_POLICIES = ("raise", "omit")
-_LARGEST = 1e150  # the square of a larger entry would overflow float64 sums
+_LARGEST = 1e70  # fourth powers of larger entries would overflow float64 sums
 _SCAN_BYTES = 1 << 24
+_MATRIX = "features must be (n_samples, n_features)"
+_BFLOAT16 = "bfloat16 features were read as float32; bfloat16 rounding itself raises ranks of low-rank data (rank 20 reads about 22)"
 
 
 def as_features(
@@ -83,14 +85,22 @@ def _reopen(source: Features, labels: Any, class_names: Any, ids: Any, nan_polic
     names = source.class_names
     codes: Any = source.labels
     if labels is not None:
-        codes, names = encode_labels(labels, class_names=class_names)
+        codes, names = encode_labels(_one_per_row(labels, source.n_samples), class_names=class_names)
     elif class_names is not None and codes is not None:
         codes, names = encode_labels(codes, class_names=class_names)
-    checked = _check(source.values, codes, names if codes is not None else None, source.ids if ids is None else ids, nan_policy, list(source.notes))
-    views = source.views
+    ids = source.ids if ids is None else ids
+    checked = _check(source.values, codes, names if codes is not None else None, ids, nan_policy, list(source.notes))
+    views, n_dropped = source.views, source.n_dropped + checked.n_dropped
     if views is not None and checked.n_dropped:
         views = views[_finite_rows(source.values)]
-    return Features(checked.values, checked.labels, names, checked.ids, views, dict(source.provenance), checked.notes, checked.n_dropped)
+    return Features(checked.values, checked.labels, names, checked.ids, views, dict(source.provenance), checked.notes, n_dropped)
+
+
+def _one_per_row(labels: Any, n_samples: int) -> np.ndarray:
+    array = label_array(labels)
+    if len(array) != n_samples:
+        raise InputError(f"labels must match the rows; got {len(array)} labels for {n_samples} rows")
+    return array
 
 
 def _join(parts: list[Features]) -> Features:
@@ -123,7 +133,8 @@ def _split_frame(source: Any, labels: Any) -> tuple[Any, Any]:
         labels, source = source[labels].tolist(), source.drop(columns=[labels])
     text = [name for name in source.columns if source[name].dtype.kind not in "fiub"]
     if text:
-        raise InputError(f"features must be numeric columns; got {source[text[0]].dtype} in column {text[0]!r}; drop it or name it in labels=")
+        kind = source[text[0]].dtype
+        raise InputError(f"features must be numeric columns; got {kind} in column {text[0]!r}; drop it or name it in labels=")
     return labels, source.to_numpy()
 
 
@@ -140,11 +151,14 @@ def _to_array(source: Any) -> tuple[np.ndarray, list[str]]:
     if hasattr(source, "detach") and hasattr(source, "cpu"):  # torch, imported by the caller if at all
         tensor = source.detach().cpu()
         if str(tensor.dtype) == "torch.bfloat16":
-            notes.append("bfloat16 features were read as float32; bfloat16 rounding itself raises ranks of low-rank data (rank 20 reads about 22)")
+            notes.append(_BFLOAT16)
             tensor = tensor.float()
         array = tensor.numpy()
+    elif isinstance(source, np.ma.MaskedArray) and np.ma.is_masked(source):
+        n_masked = int(np.ma.getmaskarray(source).sum())
+        raise InputError(f"features must not be masked; {n_masked} entries are; features.filled(nan) with nan_policy='omit' drops the rows")
     elif isinstance(source, np.ndarray):
-        array = source
+        array = source if isinstance(source, np.memmap) else np.asarray(source)
     elif hasattr(source, "__dlpack__") and not hasattr(source, "__array__"):
         array = np.from_dlpack(source)
     else:
@@ -153,7 +167,7 @@ def _to_array(source: Any) -> tuple[np.ndarray, list[str]]:
         except ValueError as error:
             raise InputError(f"features must be a matrix (n_samples, n_features); got rows of different lengths ({error})") from None
     if array.dtype.name == "bfloat16":  # ml_dtypes, as JAX has it
-        notes.append("bfloat16 features were read as float32; bfloat16 rounding itself raises ranks of low-rank data (rank 20 reads about 22)")
+        notes.append(_BFLOAT16)
         array = array.astype(np.float32)
     if array.dtype.kind in "iub":
         notes.append(f"{array.dtype} features were cast to float64")
@@ -168,23 +182,27 @@ def _to_array(source: Any) -> tuple[np.ndarray, list[str]]:
 
 def _check_shape(array: np.ndarray) -> None:
     if array.ndim == 4:
-        raise InputError(f"features must be (n_samples, n_features); got {array.shape}; pool the feature maps first, e.g. features.mean((2, 3))")
+        raise InputError(f"{_MATRIX}; got {array.shape}; pool the feature maps first, e.g. features.mean((2, 3))")
     if array.ndim == 3:
-        raise InputError(f"features must be (n_samples, n_features); got {array.shape}; pool the tokens first, e.g. features[:, 0] or features.mean(1)")
+        raise InputError(f"{_MATRIX}; got {array.shape}; pool the tokens first, e.g. features[:, 0] or features.mean(1)")
     if array.ndim != 2:
-        raise InputError(f"features must be (n_samples, n_features); got {array.ndim} dimension(s), shape {array.shape}")
+        raise InputError(f"{_MATRIX}; got {array.ndim} dimension(s), shape {array.shape}")
     if 0 in array.shape:
         raise InputError(f"features must have at least one row and one column; got shape {array.shape}")
 
 
 def _spill(chunks: Any) -> tuple[np.ndarray, Any, list[str]]:
     """Chunks to an unnamed temporary file, mapped back: so that measures which need a second pass exist for streams too."""
-    handle = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the mapping)
+    with tempfile.TemporaryFile() as handle:  # the mapping keeps the file alive, nameless as it is
+        return _written(handle, chunks)
+
+
+def _written(handle: Any, chunks: Any) -> tuple[np.ndarray, Any, list[str]]:
     labels: list[Any] = []
     notes: list[str] = []
     n_rows, width, dtype = 0, 0, np.dtype(np.float32)
     for number, item in enumerate(chunks):
-        chunk, chunk_labels = item if isinstance(item, tuple) and len(item) == 2 else (item, None)
+        chunk, chunk_labels = _parted(item)
         array, chunk_notes = _to_array(chunk)
         notes += [note for note in chunk_notes if note not in notes]
         if number == 0:
@@ -196,7 +214,7 @@ def _spill(chunks: Any) -> tuple[np.ndarray, Any, list[str]]:
         if (chunk_labels is not None) != bool(labels) and number:
             raise InputError(f"chunks must all have labels or none; chunk {number} differs from those before")
         if chunk_labels is not None:
-            labels.append(_listed(chunk_labels))
+            labels.append(label_array(chunk_labels).tolist())
             if len(labels[-1]) != len(array):
                 raise InputError(f"labels must match the rows; got {len(labels[-1])} labels for {len(array)} rows in chunk {number}")
         handle.write(np.ascontiguousarray(array).data)
@@ -209,8 +227,13 @@ def _spill(chunks: Any) -> tuple[np.ndarray, Any, list[str]]:
     return values, [label for part in labels for label in part] if labels else None, notes
 
 
-def _listed(labels: Any) -> list[Any]:
-    return labels.tolist() if hasattr(labels, "tolist") else list(labels)
+def _parted(item: Any) -> tuple[Any, Any]:
+    """(chunk, labels) of one step of a stream; a pair may come as a list, as from a torch DataLoader."""
+    if isinstance(item, tuple) and len(item) == 2:
+        return item
+    if isinstance(item, list) and len(item) == 2 and getattr(item[0], "ndim", 0) >= 2:
+        return item[0], item[1]
+    return item, None
 
 
 def _finite_rows(values: np.ndarray) -> np.ndarray:
@@ -224,15 +247,16 @@ def _finite_rows(values: np.ndarray) -> np.ndarray:
             row_peak = np.abs(chunk).max(axis=1)
             large = good[start : start + step] & (row_peak > _LARGEST)
             if large.any():
-                raise InputError(f"features must not exceed {_LARGEST:g} in magnitude; got {row_peak[large][0]:g} in row {start + int(np.argmax(large))}")
+                first = int(np.argmax(large))
+                raise InputError(f"features must not exceed {_LARGEST:g} in magnitude; got {row_peak[first]:g} in row {start + first}")
     return good
 
 
 def _check(values: np.ndarray, labels: Any, class_names: Any, ids: Any, nan_policy: str | None, notes: list[str]) -> Features:
     """nan_policy None: non-finite rows are looked for later (a file opened on the way through the door)."""
-    codes, names = (None, tuple(class_names or ())) if labels is None else encode_labels(labels, class_names=class_names)
-    if labels is not None and len(labels) != len(values):
-        raise InputError(f"labels must match the rows; got {len(labels)} labels for {len(values)} rows")
+    codes, names = None, tuple(class_names or ())
+    if labels is not None:
+        codes, names = encode_labels(_one_per_row(labels, len(values)), class_names=class_names)
     if ids is not None and len(ids) != len(values):
         raise InputError(f"ids must match the rows; got {len(ids)} ids for {len(values)} rows")
     rows = None if ids is None else tuple(str(row) for row in ids)
@@ -241,7 +265,8 @@ def _check(values: np.ndarray, labels: Any, class_names: Any, ids: Any, nan_poli
     good = _finite_rows(values)
     n_bad = int((~good).sum())
     if n_bad and nan_policy == "raise":
-        raise InputError(f"features must be finite; {n_bad} of {len(values)} rows are not, first row {int(np.argmin(good))}; nan_policy='omit' drops them")
+        first = int(np.argmin(good))
+        raise InputError(f"features must be finite; {n_bad} of {len(values)} rows are not, first row {first}; nan_policy='omit' drops them")
     if n_bad == len(values):
         raise InputError(f"features must have a finite row; all {n_bad} rows hold NaN or infinity")
     if n_bad:

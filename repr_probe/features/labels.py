@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ def encode_labels(labels: Any, *, class_names: Sequence[str] | None = None) -> t
     >>> encode_labels([7, -1, 3])
     (array([ 1, -1,  0]), ('3', '7'))
     """
-    array = _flat(labels)
+    array = label_array(labels)
     if class_names is not None:
         return _by_given_names(array, tuple(str(name) for name in class_names))
     if array.dtype.kind in "iub":
@@ -39,26 +39,36 @@ def encode_labels(labels: Any, *, class_names: Sequence[str] | None = None) -> t
     return (codes, tuple(_text(value) for value in distinct.tolist())) if distinct.size else (None, ())
 
 
-def _flat(labels: Any) -> np.ndarray:
-    """Labels as a one-dimensional array; torch and DLPack tensors included."""
+def label_array(labels: Any) -> np.ndarray:
+    """Labels as a one-dimensional array, (n_samples,); torch tensors, Series, lists and other iterables included."""
     if hasattr(labels, "detach"):
-        labels = labels.detach().cpu().numpy()
-    if isinstance(labels, np.ndarray) or hasattr(labels, "__array__"):
+        labels = labels.detach().cpu()
+        labels = (labels.float() if str(labels.dtype) == "torch.bfloat16" else labels).numpy()
+    if isinstance(labels, np.ma.MaskedArray):
+        array = np.where(np.ma.getmaskarray(labels), None, labels.data.astype(object))
+    elif isinstance(labels, np.ndarray) or hasattr(labels, "__array__"):
         array = np.asarray(labels)
+    elif isinstance(labels, (str, bytes, Set, Mapping)) or not isinstance(labels, Iterable):
+        raise InputError(f"labels must be a sequence, one per row; got {type(labels).__name__}")
     else:
-        items = list(labels)
-        kinds = {type(item) for item in items}
-        if kinds <= {int, bool} or kinds <= {int, np.int64, np.int32}:
-            array = np.asarray(items, dtype=np.int64)
-        elif kinds == {str}:
-            array = np.asarray(items)
-        else:
-            array = np.empty(len(items), dtype=object)
-            array[:] = items
+        array = _array_of([item.item() if getattr(item, "ndim", None) == 0 and hasattr(item, "item") else item for item in labels])
     if array.ndim == 2 and 1 in array.shape:
         array = array.reshape(-1)
     if array.ndim != 1:
         raise InputError(f"labels must be one-dimensional, one per row; got shape {array.shape} (one-hot rows: pass labels.argmax(1))")
+    return array
+
+
+def _array_of(items: list[Any]) -> np.ndarray:
+    """Plain integers, floats and texts as arrays of their own kind; everything else as objects, one each (tuples are labels, not rows)."""
+    kinds = {type(item) for item in items}
+    if kinds <= {int, bool} and all(-(2**63) <= item < 2**63 for item in items):
+        return np.asarray(items, dtype=np.int64)
+    if kinds in ({float}, {str}):
+        return np.asarray(items)
+    array = np.empty(len(items), dtype=object)
+    for position, item in enumerate(items):
+        array[position] = item
     return array
 
 
@@ -75,8 +85,8 @@ def _is_missing(value: Any) -> bool:
         return True
     if isinstance(value, (bool, np.bool_, str, bytes)):
         return False
-    if isinstance(value, (int, np.integer)):
-        return int(value) == -1
+    if isinstance(value, (int, float, np.integer, np.floating)) and value == -1:
+        return True
     return bool(value != value)  # NaN of any kind, pandas' NA included through its own comparison below
 
 
@@ -105,7 +115,9 @@ def _by_given_names(array: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarr
         codes = array.astype(np.int64)
         bad = (codes < -1) | (codes >= len(names))
         if bad.any():
-            raise InputError(f"labels must lie in -1..{len(names) - 1} for {len(names)} class_names; got {int(codes[bad][0])} in row {int(np.argmax(bad))}")
+            first = int(np.argmax(bad))
+            span = f"-1..{len(names) - 1} for {len(names)} class_names"
+            raise InputError(f"labels must lie in {span}; got {int(codes[first])} in row {first}")
     else:
         found, text_names = encode_labels(array)
         unknown = [name for name in text_names if name not in names]
