@@ -1,6 +1,6 @@
-"""PairSums: first and second sums of a pair score, row by row, from which same-class and different-class moments and their jackknives follow.
+"""PairSums: first and second sums of a pair score, row by row: the moments of both kinds of pairs and their jackknives follow from them.
 
-The score of a pair (cosine or angle) is `shift` + f; sums run over ordered pairs of different rows, so a row's sum is over all its partners.
+The score of a pair (cosine or angle) is `shift` + f; sums run over ordered pairs of different rows: a row's sum is over all its partners.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 from repr_probe.errors import UndefinedMeasure
 
 _MEAN_ZERO = 1e-14
+_ROUNDING = 1e-14  # of E f²: what is left of a variance of 0 when all f are equal but not near 0
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,9 @@ class PairTotals:
 
     def _moments(self, n: np.ndarray, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         with np.errstate(invalid="ignore", divide="ignore"):
-            mean = first / n
-            variance = np.maximum(second / n - mean * mean, 0.0)
-        return self.shift + mean, np.where(variance <= self.zero_variance, 0.0, variance)
+            mean, square = first / n, second / n
+            variance = np.maximum(square - mean * mean, 0.0)
+        return self.shift + mean, np.where(variance <= np.maximum(self.zero_variance, _ROUNDING * square), 0.0, variance)
 
     def same(self) -> tuple[np.ndarray, np.ndarray]:
         """(mean, population variance) of the score over same-class pairs."""
@@ -69,10 +70,12 @@ class PairSums:
 
     def totals(self) -> PairTotals:
         n = float(len(self.codes))
-        return self._totals((self._sizes() - 1.0).sum(), self.same_1.sum(), self.same_2.sum(), n * (n - 1.0), self.all_1.sum(), self.all_2.sum())
+        same = (self._sizes() - 1.0).sum(), self.same_1.sum(), self.same_2.sum()
+        return self._totals(*same, n * (n - 1.0), self.all_1.sum(), self.all_2.sum())
 
     def _totals(self, *parts: float | np.ndarray) -> PairTotals:
-        return PairTotals(*(np.asarray(part, np.float64) for part in parts), self.shift, self.zero_variance)  # type: ignore[arg-type]
+        same_n, same_1, same_2, all_n, all_1, all_2 = (np.asarray(part, np.float64) for part in parts)
+        return PairTotals(same_n, same_1, same_2, all_n, all_1, all_2, self.shift, self.zero_variance)
 
     def without_each_group(self) -> PairTotals:
         """Totals with one group of classes left out, (n_groups,) each: exact, without a second look at the pairs."""
@@ -103,9 +106,9 @@ class PairSums:
     def per_class(self) -> PairTotals:
         """One entry a class: its own pairs as `same`, and as `all` its own pairs plus its pairs with other classes."""
         by_class = lambda values: np.bincount(self.codes, values, minlength=int(self.codes.max()) + 1)  # noqa: E731
-        sizes = by_class(np.ones(len(self.codes)))
-        n = float(len(self.codes))
-        return self._totals(sizes * (sizes - 1.0), by_class(self.same_1), by_class(self.same_2), sizes * (n - 1.0), by_class(self.all_1), by_class(self.all_2))
+        sizes, n = by_class(np.ones(len(self.codes))), float(len(self.codes))
+        own = sizes * (sizes - 1.0), by_class(self.same_1), by_class(self.same_2)
+        return self._totals(*own, sizes * (n - 1.0), by_class(self.all_1), by_class(self.all_2))
 
 
 def sensitivity(high: tuple[np.ndarray, np.ndarray], low: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
@@ -114,7 +117,7 @@ def sensitivity(high: tuple[np.ndarray, np.ndarray], low: tuple[np.ndarray, np.n
     gap = np.where(np.abs(gap) <= _MEAN_ZERO, 0.0, gap)
     pooled = np.sqrt((high[1] + low[1]) / 2.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(gap == 0.0, np.where(np.isnan(gap), np.nan, 0.0), gap / pooled)
+        return np.where(gap == 0.0, 0.0, gap / pooled)
 
 
 def require_both_kinds(codes: np.ndarray) -> None:
