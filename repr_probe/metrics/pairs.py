@@ -93,14 +93,16 @@ class _Pass:
         self.n_duplicates = 0
 
     def load(self, number: int) -> torch.Tensor:
-        """Unit rows of a block in float32 on the device; scaled in float64 unless they are stored in float32 already."""
+        """Unit rows of a block in float32 on the device; scaled in float64 unless float32 rows have lengths far from its limits."""
         import torch
 
         start, stop = number * self.block, min((number + 1) * self.block, len(self.rows))
         where = slice(start, stop) if self.rows.index is None else self.rows.index[start:stop]
         values = np.asarray(self.rows.values[where])
-        wide = values if values.dtype == np.float32 else values.astype(np.float64)
-        unit = np.multiply(wide, (1.0 / self.norms[start:stop, None]).astype(wide.dtype)).astype(np.float32, copy=False)
+        norms = self.norms[start:stop, None]
+        narrow = values.dtype == np.float32 and norms.min() > 1e-30 and norms.max() < 1e30
+        wide = values if narrow else values.astype(np.float64)
+        unit = np.multiply(wide, (1.0 / norms).astype(wide.dtype)).astype(np.float32, copy=False)
         return torch.from_numpy(np.ascontiguousarray(unit)).to(self.device)
 
     def tile(self, i: int, j: int, left: torch.Tensor, right: torch.Tensor, product: Product) -> None:
