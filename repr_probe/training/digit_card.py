@@ -93,7 +93,18 @@ kNN: k = 20, cosine, votes weighted by exp(cosine / 0.1); the bank is the 1,347 
 points), "train" leave-one-out among the training images. Linear: scikit-learn's LogisticRegression on standardised features.
 "Its random start" is the same network with the weights that training began from.
 
-Kernel concentration, views and length of training were chosen by the leave-one-out kNN on the training images; test images took no part.
+Kernel concentration and length of training were chosen by the leave-one-out kNN on the training images (seed 0, torch 2.15):
+
+| kappa | epochs | kNN, train % |
+|---|---|---|
+| 1 | 20 | 97.9 |
+| 1 | 60 | 99.1 |
+| 2 | 60 | 99.0 |
+| 5 | 60 | 98.7 |
+| 10 | 60 | 98.6 |
+
+Differences of a few tenths are within what another seed does; kappa = 1 is also the paper's value. The crops and the number of local views
+come from shorter trials on another random division of the 1,797 images, so that choice was not blind to today's test images.
 
 ## Recipe
 
