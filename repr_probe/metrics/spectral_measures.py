@@ -32,6 +32,7 @@ class _Spectral:
     gradient: Callable[[Spectrum], np.ndarray]
     low: float = 1.0
     top: bool = False  # rests on λ₁ alone: ties matter
+    square: bool = False  # rests on Σλ²: the influence function vanishes for a flat spectrum, the next order does not
 
 
 def _isoscore(spectrum: Spectrum) -> float:
@@ -51,11 +52,12 @@ _SPECTRAL = {
     "effective_rank_unit_centered": _Spectral(True, True, Spectrum.effective_rank, Spectrum.gradient_effective_rank),
     "effective_rank_eigenvalues": _Spectral(False, False, Spectrum.eigenvalue_rank, Spectrum.gradient_eigenvalue_rank),
     "effective_rank_eigenvalues_centered": _Spectral(False, True, Spectrum.eigenvalue_rank, Spectrum.gradient_eigenvalue_rank),
-    "participation_ratio": _Spectral(False, True, Spectrum.participation_ratio, Spectrum.gradient_participation_ratio),
-    "participation_ratio_uncentered": _Spectral(False, False, Spectrum.participation_ratio, Spectrum.gradient_participation_ratio),
-    "participation_ratio_unit": _Spectral(True, True, Spectrum.participation_ratio, Spectrum.gradient_participation_ratio),
+    "participation_ratio": _Spectral(False, True, Spectrum.participation_ratio, Spectrum.gradient_participation_ratio, square=True),
+    "participation_ratio_uncentered": _Spectral(False, False, Spectrum.participation_ratio, Spectrum.gradient_participation_ratio, square=True),
+    "participation_ratio_unit": _Spectral(True, True, Spectrum.participation_ratio, Spectrum.gradient_participation_ratio, square=True),
     "nesum": _Spectral(False, True, Spectrum.nesum, Spectrum.gradient_nesum, top=True),
-    "isoscore": _Spectral(False, True, _isoscore, lambda s: s.gradient_participation_ratio() / (s.n_features - 1.0), 0.0),
+    "isoscore": _Spectral(False, True, _isoscore, lambda s: s.gradient_participation_ratio() / (s.n_features - 1.0), 0.0,
+                          square=True),
 }
 _DEBIASED = {"participation_ratio_debiased": "participation_ratio", "isoscore_debiased": "isoscore"}
 _SAME_ERROR = {"rankme": "effective_rank"}
@@ -91,6 +93,9 @@ def _plan(states: GeometryStates, key: str, errors: dict[str, float]) -> Interva
     high = spectrum.n_features if spec.low == 1.0 else 1.0
     if spec.top and _tied(states, spec, spectrum, errors):
         return _half_sampling_plan(states, spec, high)
+    if key in _DEBIASED:  # same relative error as the plain one; the estimate may exceed D
+        relative = errors[source] / spec.value(spectrum)
+        return IntervalPlan(lambda value: normal_interval(value, relative * value, spec.low), _INFLUENCE)
     return IntervalPlan(lambda value: normal_interval(value, errors[source], spec.low, max(high, value)), _INFLUENCE)
 
 
@@ -117,8 +122,18 @@ def _standard_errors(states: GeometryStates, keys: set[str]) -> dict[str, float]
             gram = states.unit_gram if unit else states.raw_gram
             found = projected_influence(rows, gram.mean() if center else None, spectrum.vectors, gradients)
             errors[_top_name(unit, center)] = float(found[0])
-            errors |= {key: float(error) for key, error in zip(chosen, found[1:], strict=True)}
+            errors |= {key: _with_second_order(key, float(error), spectrum, len(rows)) for key, error in zip(chosen, found[1:], strict=True)}
     return errors
+
+
+def _with_second_order(key: str, error: float, spectrum: Spectrum, n: int) -> float:
+    """Add the second-order variance of the estimate of Σλ², relative 4/N² (1 + Σλ⁴/(Σλ²)²) for normal rows: it rules when N is near D."""
+    if not _SPECTRAL[key].square:
+        return error
+    square = spectrum.values**2
+    relative = 2.0 / n * np.sqrt(1.0 + float(square @ square) / float(square.sum()) ** 2)
+    scale = spectrum.participation_ratio() / (spectrum.n_features - 1.0 if key == "isoscore" else 1.0)
+    return float(np.hypot(error, relative * scale))
 
 
 def _top_name(unit: bool, center: bool) -> str:
