@@ -66,12 +66,14 @@ def weights_text(origin: Mapping[str, Any]) -> str:
     """Where the weights came from and how much of the network they filled, as the loader recorded it.
 
     >>> weights_text({"facts": {"tensors_matched": 296, "tensors_needed": 296, "matched": "by order"}})
-    '296 of 296 tensors matched by order'
+    '296 tensors matched by order, none missing'
     """
     known = origin.get("facts")
     known = known if isinstance(known, Mapping) else {}
     if "tensors_matched" in known:
-        return f"{known['tensors_matched']} of {known.get('tensors_needed', '?')} tensors matched {known.get('matched', '')}".strip()
+        aside = max(0, known["tensors_matched"] - known.get("tensors_needed", known["tensors_matched"]))
+        head = f" ({aside} of the classifier, not needed)" if aside else ""
+        return f"{known['tensors_matched']} tensors matched {known.get('matched', '')}{head}, none missing"
     return _text(origin.get("matched") or known.get("weights"))
 
 
