@@ -158,7 +158,8 @@ class MomentState:
 
     def _add_grams(self, block: np.ndarray, norms: np.ndarray, full: np.ndarray, codes: np.ndarray | None) -> None:
         if self.raw is None:
-            self.raw = LiftedGram(block[0].copy())
+            middle = np.argsort(norms)[len(norms) // 2]  # a row of usual length: one far out would cost digits of all others
+            self.raw = LiftedGram(block[middle].copy())
         self.raw.add(self.raw.lift(block))
         if not full.any():
             return
