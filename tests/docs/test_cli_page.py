@@ -1,0 +1,112 @@
+"""docs/cli.md against the program: the help of every command, and the examples as they are printed today."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from types import SimpleNamespace
+
+import click
+import pytest
+import typer
+from repr_probe.cli.main import app
+
+ROOT = Path(__file__).parents[2]
+reference = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("write_cli_reference.py"))))
+PAGE = reference.PAGE.read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+HINT = "run python tests/docs/write_cli_reference.py"
+
+
+def commands() -> Iterator[tuple[str, click.Command]]:
+    """("store rm", command) for every command and group, the program itself as ""."""
+    pending = [("", typer.main.get_command(app))]
+    while pending:
+        name, command = pending.pop()
+        yield name, command
+        pending += [(f"{name} {child}".strip(), inner) for child, inner in getattr(command, "commands", {}).items()]
+
+
+COMMANDS = dict(commands())
+
+
+def words(text: str) -> list[str]:
+    """What stays the same on another machine: no digits, keys, frames or spaces."""
+    text = re.sub(r"\b[0-9a-f]{12,64}\b", "KEY", text)
+    return re.sub(r"[\d.,╭╮╰╯─│═\-]+", " ", text).split()
+
+
+def blocks(kind: str) -> dict[str, str]:
+    return {match[3].strip(): match[4] for match in reference.BLOCK.finditer(PAGE) if match[2] == kind}
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Images of 8 x 8 pixels: on a busy machine several threads only wait for each other."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_every_command_has_a_section_and_its_help():
+    headings = set(re.findall(r"^## `repro-probe ?([\w ]*)`$", PAGE, re.MULTILINE))
+    assert headings == set(COMMANDS)
+    assert set(blocks("help")) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_and_its_help_stand_on_the_page(name):
+    """Holds with any version of the library that draws the help."""
+    shown = " ".join(words(blocks("help")[name]))
+    for parameter in COMMANDS[name].params:
+        if getattr(parameter, "hidden", False) or parameter.name == "help":
+            continue
+        for flag in parameter.opts if parameter.param_type_name == "option" else []:
+            assert flag in blocks("help")[name]
+        assert " ".join(words(getattr(parameter, "help", "") or "")) in shown, f"{name}: {parameter.name}; {HINT}"
+
+
+def test_the_help_is_what_the_program_prints():
+    made_with = f"typer {version('typer')}, rich {version('rich')}"
+    if made_with not in PAGE:
+        pytest.skip(f"the page was made with other versions than {made_with}; the words are compared in any case")
+    assert reference.renewed(PAGE, runs=False) == PAGE, HINT
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_the_examples_are_what_the_program_prints():
+    again = reference.renewed(PAGE)
+    shown, printed = ([match[0] for match in reference.BLOCK.finditer(page) if match[2] == "run"] for page in (PAGE, again))
+    assert len(shown) > 5
+    for before, now in zip(shown, printed, strict=True):
+        assert words(before) == words(now), HINT
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_the_output_in_the_readme_is_what_its_first_command_prints():
+    (command,) = re.findall(r"^```sh\npip install -e \. && repro-probe (.*)\n```", README, re.MULTILINE)
+    (shown,) = re.findall(r"^```text\n(.*?)\n\[\.\.\.\]\n```", README, re.MULTILINE | re.DOTALL)
+    with reference.fresh_place():
+        code, printed = reference.printed_by(command)
+    assert code == 0
+    assert words(printed)[: len(words(shown))] == words(shown)
+
+
+def test_commands_on_the_pages_have_options_that_exist():
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    found = [line for page in pages for line in re.findall(r"repro-probe ((?:[a-z]+ )?[a-z]+[^`\n]*)", page.read_text(encoding="utf-8"))]
+    checked = 0
+    for line in found:
+        name = next((two for two in (" ".join(line.split()[:2]), line.split()[0]) if two in COMMANDS), None)
+        if name is None or name == "":
+            continue
+        known = {flag for parameter in COMMANDS[name].params for flag in parameter.opts} | {"--help"}
+        assert set(re.findall(r"(?<=\s)--[a-z-]+", line)) <= known, line
+        checked += 1
+    assert checked > 20

@@ -1,0 +1,66 @@
+"""Write the marked blocks of docs/cli.md anew from the program itself: `python tests/docs/write_cli_reference.py` in a checkout.
+
+`<!-- help: store rm -->` is followed by the help of that command, `<!-- run: store list -->` by what that command prints. Commands run in
+the order of the page, offline, in an empty folder with an empty home, and may use what an earlier one has written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import shlex
+import tempfile
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
+WIDTH = 120
+BLOCK = re.compile(r"(<!-- (help|run):([^\n]*)-->\n```text\n)(.*?)(```\n)", re.DOTALL)
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_PROGRESS = re.compile(r"^.*: [\d,]+( of [\d,]+)?( \(\d+%\))?\n", re.MULTILINE)  # comes every ten seconds: not the same twice
+
+
+def renewed(page: str, *, runs: bool = True) -> str:
+    """`page` with every help block made anew, and with every run block too unless `runs` is false."""
+    with fresh_place():
+        return BLOCK.sub(lambda match: match[1] + _said(match[2], match[3].strip()) + match[5] if runs or match[2] == "help" else match[0], page)
+
+
+@contextlib.contextmanager
+def fresh_place() -> Iterator[Path]:
+    """An empty current folder and home, a wide terminal without colours; everything put back afterwards."""
+    before = dict(os.environ)
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        os.environ.update(COLUMNS=str(WIDTH), NO_COLOR="1", REPR_PROBE_HOME=str(Path(folder).resolve() / "home"))
+        os.environ.pop("REPR_PROBE_DATA", None)
+        try:
+            yield Path(folder).resolve()
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+
+def printed_by(command: str) -> tuple[int, str]:
+    """(exit code, stderr and stdout) of `repro-probe COMMAND`, run in this process; the home folder is called HOME."""
+    from repr_probe.cli.main import main
+
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(shlex.split(command))
+    text = _PROGRESS.sub("", _COLOUR.sub("", err.getvalue())) + _COLOUR.sub("", out.getvalue())
+    return code, text.replace(os.environ["REPR_PROBE_HOME"], "HOME")
+
+
+def _said(kind: str, command: str) -> str:
+    _, text = printed_by(f"{command} --help" if kind == "help" else command)
+    lines = [line.rstrip() for line in text.strip("\n").splitlines()]
+    start = [] if kind == "help" else [f"$ repro-probe {command}"]
+    return "\n".join([*start, *(lines[1:] if lines and not lines[0] else lines)]) + "\n"
+
+
+if __name__ == "__main__":
+    made_with = f"typer {version('typer')}, rich {version('rich')}"
+    PAGE.write_text(re.sub(r"typer [\d.]+, rich [\d.]+", made_with, renewed(PAGE.read_text(encoding="utf-8"))), encoding="utf-8")
