@@ -11,7 +11,7 @@ from repr_probe.errors import UndefinedMeasure
 from repr_probe.metrics import angles as histogram
 from repr_probe.metrics.angle_facts import AngleKind, facts_of
 from repr_probe.metrics.class_measures import CLASS_JACKKNIFE, class_plan, pair_plan
-from repr_probe.metrics.inference import jackknife_interval, normal_interval
+from repr_probe.metrics.inference import jackknife_interval, means_without_each, normal_interval
 from repr_probe.metrics.measurement import Measurement
 from repr_probe.metrics.measuring import IntervalPlan, measure, no_interval
 from repr_probe.metrics.pair_sums import PairTotals, sensitivity
@@ -142,8 +142,7 @@ def _class_mean(states: GeometryStates) -> tuple[float, float]:
 def _class_plan(states: GeometryStates, number: int) -> IntervalPlan:
     def interval(value: float) -> tuple[float, float]:
         mean, square = _per_class(states)
-        count = len(mean) - 1.0
-        means, squares = (mean.sum() - mean) / count, (square.sum() - square) / count
+        means, squares = means_without_each(mean), means_without_each(square)
         left = means if number == 0 else np.sqrt(np.maximum(squares - means**2, 0.0))
         return jackknife_interval(value, left, 0.0, (180.0, 90.0)[number])
 

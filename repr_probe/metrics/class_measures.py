@@ -8,7 +8,7 @@ import numpy as np
 
 from repr_probe.errors import UndefinedMeasure
 from repr_probe.metrics.centroids import Centroids, centroid_rank_of, leave_group_out_ranks
-from repr_probe.metrics.inference import delete_groups, jackknife_interval
+from repr_probe.metrics.inference import delete_groups, jackknife_interval, means_without_each
 from repr_probe.metrics.measurement import Measurement
 from repr_probe.metrics.measuring import IntervalPlan, measure, no_interval
 from repr_probe.metrics.pair_sums import PairSums, PairTotals, sensitivity
@@ -72,8 +72,7 @@ def _d_prime_by_class(states: GeometryStates) -> np.ndarray:
 
 def _class_mean_plan(states: GeometryStates, values: Callable[[], np.ndarray]) -> IntervalPlan:
     def interval(value: float) -> tuple[float, float]:
-        found = values()
-        return jackknife_interval(value, (found.sum() - found) / (len(found) - 1.0))
+        return jackknife_interval(value, means_without_each(values()))
 
     return class_plan(states, interval, CLASS_JACKKNIFE)
 

@@ -1,4 +1,4 @@
-"""Intervals: influence functions, delete-one jackknives and half-sampling. No bootstrap: on ranks and on pairs it is wrong (docs/definitions.md)."""
+"""Intervals: influence functions, delete-one jackknives and half-sampling. No bootstrap: it is wrong on ranks and pairs (docs/definitions.md)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from repr_probe.errors import UndefinedMeasure
 from repr_probe.metrics.rows import Rows
 
 Z95 = 1.959963984540054
@@ -21,6 +22,8 @@ def normal_interval(value: float, error: float, low: float = -np.inf, high: floa
 def jackknife_interval(value: float, leave_one_out: np.ndarray, low: float = -np.inf, high: float = np.inf) -> Interval:
     """value ± t · SE from the values with one unit left out, SE² = (K-1)/K Σ (Jₖ - mean J)², t of K - 1 degrees of freedom.
 
+    Raises UndefinedMeasure where one of them is not a number.
+
     >>> low, high = jackknife_interval(2.0, np.array([2.5, 2.0, 1.5]))  # the mean of 1, 2, 3: 2 ± 4.303 / √3
     >>> round(low, 3), round(high, 3)
     (-0.484, 4.484)
@@ -28,9 +31,16 @@ def jackknife_interval(value: float, leave_one_out: np.ndarray, low: float = -np
     from scipy.special import stdtrit
 
     units = len(leave_one_out)
+    if units < 2 or not np.isfinite(leave_one_out).all():
+        raise UndefinedMeasure("leaving out one unit leaves the measure undefined")
     error = np.sqrt((units - 1) / units * np.sum((leave_one_out - leave_one_out.mean()) ** 2))
     half = float(stdtrit(units - 1, 0.975)) * error
     return float(max(low, value - half)), float(min(high, value + half))
+
+
+def means_without_each(values: np.ndarray) -> np.ndarray:
+    """Mean of the others, for each of (n,) values; empty for a single value."""
+    return (values.sum() - values) / (len(values) - 1.0) if len(values) > 1 else np.empty(0)
 
 
 def half_samples(n: int, seed: int = 0, count: int = N_HALVES) -> Iterable[np.ndarray]:
@@ -74,7 +84,7 @@ def projected_influence(rows: Rows, center: np.ndarray | None, vectors: np.ndarr
 
 
 def delete_groups(n_units: int, limit: int = 100, seed: int = 0) -> np.ndarray:
-    """Group number of each unit for a delete-one-group jackknife: one unit a group up to `limit`, else `limit` random groups of near-equal size."""
+    """Group of each unit for a delete-one-group jackknife: one unit a group up to `limit`, else `limit` random groups of near-equal size."""
     if n_units <= limit:
         return np.arange(n_units)
     groups = np.arange(n_units) % limit

@@ -28,7 +28,7 @@ class ViewPairs:
 
 
 def view_pairs(views: np.ndarray) -> ViewPairs:
-    """views: (n_images, n_views, n_features). Raises UndefinedMeasure with fewer than two views or a zero row."""
+    """views: (n_images, n_views, n_features). Raises UndefinedMeasure with fewer than two views, a zero row or one that is not finite."""
     n_images, n_views, width = views.shape
     if n_views < 2:
         raise UndefinedMeasure(f"needs 2 views of each image; got {n_views}")
@@ -55,6 +55,9 @@ def view_pairs(views: np.ndarray) -> ViewPairs:
 def _unit(block: np.ndarray, start: int) -> np.ndarray:
     flat = block.reshape(-1, block.shape[-1])
     norms = row_norms(flat)
+    image = lambda bad: start + int(np.argmax(bad)) // block.shape[1]  # noqa: E731
+    if not np.isfinite(norms).all():
+        raise UndefinedMeasure(f"views must be finite; image {image(~np.isfinite(norms))} is not")
     if (norms == 0).any():
-        raise UndefinedMeasure(f"views must not be zero; image {start + int(np.argmin(norms)) // block.shape[1]} has a zero view")
+        raise UndefinedMeasure(f"views must not be zero; image {image(norms == 0)} has a zero view")
     return (flat / norms[:, None]).reshape(block.shape)
