@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
-import click
 import pytest
 import typer
+
 from repr_probe.cli.main import app
 
 ROOT = Path(__file__).parents[2]
@@ -21,9 +22,9 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 HINT = "run python tests/docs/write_cli_reference.py"
 
 
-def commands() -> Iterator[tuple[str, click.Command]]:
+def commands() -> Iterator[tuple[str, Any]]:
     """("store rm", command) for every command and group, the program itself as ""."""
-    pending = [("", typer.main.get_command(app))]
+    pending: list[tuple[str, Any]] = [("", typer.main.get_command(app))]
     while pending:
         name, command = pending.pop()
         yield name, command

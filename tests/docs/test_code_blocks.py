@@ -23,7 +23,10 @@ def program_of(page: str) -> str:
 def test_the_blocks_run(tmp_path):
     program = "".join(program_of(page) for page in PAGES)
     assert program.count("exec(") > 10
-    environment = {**os.environ, "REPR_PROBE_HOME": str(tmp_path / "home"), "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]), "OMP_NUM_THREADS": "1"}
-    run = subprocess.run([sys.executable, "-W", "error", "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    places = {"REPR_PROBE_HOME": str(tmp_path / "home"), "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        cwd=tmp_path, env={**os.environ, **places, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert run.returncode == 0, run.stderr
     assert (tmp_path / "report.centroids.npz").exists()

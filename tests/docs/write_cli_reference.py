@@ -25,8 +25,12 @@ _PROGRESS = re.compile(r"^.*: [\d,]+( of [\d,]+)?( \(\d+%\))?\n", re.MULTILINE) 
 
 def renewed(page: str, *, runs: bool = True) -> str:
     """`page` with every help block made anew, and with every run block too unless `runs` is false."""
+
+    def anew(match: re.Match[str]) -> str:
+        return match[1] + _said(match[2], match[3].strip()) + match[5] if runs or match[2] == "help" else match[0]
+
     with fresh_place():
-        return BLOCK.sub(lambda match: match[1] + _said(match[2], match[3].strip()) + match[5] if runs or match[2] == "help" else match[0], page)
+        return BLOCK.sub(anew, page)
 
 
 @contextlib.contextmanager
