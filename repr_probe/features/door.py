@@ -15,7 +15,7 @@ from repr_probe.features.feature_set import Features
 from repr_probe.features.labels import encode_labels, label_array
 
 NAN_POLICIES = ("raise", "omit")
-_LARGEST = 1e70  # fourth powers of larger entries would overflow float64 sums
+_LARGEST = 1e30  # the length of a row with larger entries could overflow float32, its fourth power float64
 _SCAN_BYTES = 1 << 24
 _MATRIX = "features must be (n_samples, n_features)"
 _BFLOAT16 = "bfloat16 features were read as float32; bfloat16 rounding itself raises ranks of low-rank data (rank 20 reads about 22)"
@@ -243,7 +243,7 @@ def _finite_rows(values: np.ndarray) -> np.ndarray:
     for start in range(0, len(values), step):
         chunk = values[start : start + step]
         good[start : start + step] = np.isfinite(chunk).all(axis=1)
-        if values.dtype == np.float64 and good[start : start + step].any():
+        if values.dtype != np.float16 and good[start : start + step].any():
             row_peak = np.abs(chunk).max(axis=1)
             large = good[start : start + step] & (row_peak > _LARGEST)
             if large.any():

@@ -70,9 +70,16 @@ class ExactAngles:
         if totals is None:
             raise UndefinedMeasure("needs labels")
         mean, variance = totals.same() if name == "positive" else totals.different()
+        mean = np.clip(mean, 0.0, 180.0)
+        if self._cosine_variance(name) == 0.0:  # what float32 sums leave of an exact zero
+            variance = np.zeros(())
         positive = found.histograms["positive"]
         counts = positive if name == "positive" else found.histograms["labelled"] - positive
         return AngleKind(float(mean), float(np.sqrt(variance)), counts, int(counts.sum()))
+
+    def _cosine_variance(self, name: str) -> float:
+        totals = self.states.cosine_sums.totals()
+        return float((totals.same() if name == "positive" else totals.different())[1])
 
     @cached_property
     def _errors(self) -> tuple[float, float]:

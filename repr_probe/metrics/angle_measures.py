@@ -129,7 +129,7 @@ def _per_class(states: GeometryStates) -> tuple[np.ndarray, np.ndarray]:
     states.require_same_class()
     totals = _labelled(states).per_class()
     several = totals.same_n > 0
-    mean = totals.shift + totals.same_1[several] / totals.same_n[several]
+    mean = np.clip(totals.shift + totals.same_1[several] / totals.same_n[several], 0.0, 180.0)
     variance = np.maximum(totals.same_2[several] / totals.same_n[several] - (mean - totals.shift) ** 2, 0.0)
     return mean, variance + mean**2
 

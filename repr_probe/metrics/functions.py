@@ -205,7 +205,7 @@ def angles(features: Any, labels: Any = None, *, device: str = "cpu") -> Angles:
     labelled = found.labelled.totals() if found.labelled is not None else None
     parts: list[float | None] = []
     for moments in (labelled.same(), labelled.different()) if labelled is not None else ():
-        parts += [None, None] if np.isnan(moments[0]) else [float(moments[0]), float(np.sqrt(moments[1]))]
+        parts += [None, None] if np.isnan(moments[0]) else [float(np.clip(moments[0], 0.0, 180.0)), float(np.sqrt(moments[1]))]
     mean, std = found.mean_and_std()
     return Angles(mean, std, *(parts or [None] * 4))
 

@@ -1,4 +1,4 @@
-"""Intervals: influence functions, delete-one jackknives and half-sampling. No bootstrap: it is wrong on ranks and pairs (docs/definitions.md)."""
+"""Intervals: influence functions, delete-one jackknives, half-sampling. No bootstrap: it is wrong on ranks and pairs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ Interval = tuple[float, float]
 
 def normal_interval(value: float, error: float, low: float = -np.inf, high: float = np.inf) -> Interval:
     """value ± 1.96 standard errors, clipped to the measure's range."""
-    return float(max(low, value - Z95 * error)), float(min(high, value + Z95 * error))
+    return _clipped(value, Z95 * error, low, high)
+
+
+def _clipped(value: float, half: float, low: float, high: float) -> Interval:
+    """value ± half inside the range; a value that rounding put just outside stays inside its interval."""
+    return float(max(min(low, value), value - half)), float(min(max(high, value), value + half))
 
 
 def jackknife_interval(value: float, leave_one_out: np.ndarray, low: float = -np.inf, high: float = np.inf) -> Interval:
@@ -34,8 +39,7 @@ def jackknife_interval(value: float, leave_one_out: np.ndarray, low: float = -np
     if units < 2 or not np.isfinite(leave_one_out).all():
         raise UndefinedMeasure("leaving out one unit leaves the measure undefined")
     error = np.sqrt((units - 1) / units * np.sum((leave_one_out - leave_one_out.mean()) ** 2))
-    half = float(stdtrit(units - 1, 0.975)) * error
-    return float(max(low, value - half)), float(min(high, value + half))
+    return _clipped(value, float(stdtrit(units - 1, 0.975)) * error, low, high)
 
 
 def means_without_each(values: np.ndarray) -> np.ndarray:
@@ -51,8 +55,13 @@ def half_samples(n: int, seed: int = 0, count: int = N_HALVES) -> Iterable[np.nd
 
 
 def half_sampling_error(measure: Callable[[np.ndarray], float], n: int, seed: int = 0, count: int = N_HALVES) -> float:
-    """Standard error of `measure(row numbers)` at n rows: the SD over half-samples, times √(h/(n-h))."""
+    """Standard error of `measure(row numbers)` at n rows: the SD over half-samples, times √(h/(n-h)).
+
+    Raises UndefinedMeasure below 4 rows.
+    """
     half = n // 2
+    if half < 2:
+        raise UndefinedMeasure(f"half-sampling needs 4 rows; got {n}")
     values = np.array([measure(rows) for rows in half_samples(n, seed, count)])
     return float(values.std() * np.sqrt(half / (n - half)))
 
@@ -61,16 +70,20 @@ def projected_influence(rows: Rows, center: np.ndarray | None, vectors: np.ndarr
     """Standard errors of spectral measures: influence of row i = Σⱼ gradientⱼ ((xᵢ - center)·vⱼ)² - a constant.
 
     vectors (D, rank); gradients (rank, n_measures), ∂measure/∂λⱼ. Returns (n_measures,).
-    The projection runs in float32: a standard error needs three digits, and it is half the cost.
+    The projection runs in float32, rows divided by the largest entry of the first block: a standard error needs three digits, and it is
+    half the cost.
     """
     basis = np.ascontiguousarray(vectors, dtype=np.float32)
     scale = np.abs(gradients).max(axis=0)
     weights = np.ascontiguousarray(gradients / np.where(scale > 0, scale, 1.0))
     total, square = np.zeros(gradients.shape[1]), np.zeros(gradients.shape[1])
     anchor: np.ndarray | None = None
+    peak = 0.0
     for _, block in rows.blocks():
         if center is not None:
             block -= center
+        peak = peak or float(np.abs(block).max())
+        block /= peak or 1.0
         projected = block.astype(np.float32) @ basis
         influence = np.square(projected, out=projected).astype(np.float64) @ weights  # (rows, n_measures)
         if anchor is None:
@@ -80,11 +93,11 @@ def projected_influence(rows: Rows, center: np.ndarray | None, vectors: np.ndarr
         square += np.einsum("ij,ij->j", influence, influence)
     n = len(rows)
     variance = np.maximum(square / n - (total / n) ** 2, 0.0)
-    return np.sqrt(variance / n) * scale
+    return np.sqrt(variance / n) * scale * peak**2
 
 
 def delete_groups(n_units: int, limit: int = 100, seed: int = 0) -> np.ndarray:
-    """Group of each unit for a delete-one-group jackknife: one unit a group up to `limit`, else `limit` random groups of near-equal size."""
+    """Group of each unit for a delete-one-group jackknife: one unit a group up to `limit`, else `limit` random groups of like size."""
     if n_units <= limit:
         return np.arange(n_units)
     groups = np.arange(n_units) % limit

@@ -46,7 +46,7 @@ class AnglePass:
         """Over all unordered pairs, from exact sums; degrees."""
         n = 2.0 * self.n_pairs
         mean = self.first.sum() / n
-        return float(self.shift + mean), float(np.sqrt(max(0.0, self.second.sum() / n - mean * mean)))
+        return float(np.clip(self.shift + mean, 0.0, 180.0)), float(np.sqrt(max(0.0, self.second.sum() / n - mean * mean)))
 
 
 def angle_pass(rows: Rows, codes: np.ndarray, groups: np.ndarray, *, shift: float, kernel: float | None = None,

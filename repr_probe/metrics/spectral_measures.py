@@ -94,8 +94,9 @@ def _plan(states: GeometryStates, key: str, errors: dict[str, float]) -> Interva
     if spec.top and _tied(states, spec, spectrum, errors):
         return _half_sampling_plan(states, spec, high)
     if key in _DEBIASED:  # same relative error as the plain one; the estimate may exceed D
-        relative = errors[source] / spec.value(spectrum)
-        return IntervalPlan(lambda value: normal_interval(value, relative * value, spec.low), _INFLUENCE)
+        offset = 1.0 / (spectrum.n_features - 1.0) if source == "isoscore" else 0.0  # isoscore + offset is proportional to the ratio
+        relative = errors[source] / (spec.value(spectrum) + offset)
+        return IntervalPlan(lambda value: normal_interval(value, relative * (value + offset), spec.low), _INFLUENCE)
     return IntervalPlan(lambda value: normal_interval(value, errors[source], spec.low, max(high, value)), _INFLUENCE)
 
 
@@ -130,7 +131,7 @@ def _with_second_order(key: str, error: float, spectrum: Spectrum, n: int) -> fl
     """Add the second-order variance of the estimate of Σλ², relative 4/N² (1 + Σλ⁴/(Σλ²)²) for normal rows: it rules when N is near D."""
     if not _SPECTRAL[key].square:
         return error
-    square = spectrum.values**2
+    square = (spectrum.values / spectrum.values[0]) ** 2
     relative = 2.0 / n * np.sqrt(1.0 + float(square @ square) / float(square.sum()) ** 2)
     scale = spectrum.participation_ratio() / (spectrum.n_features - 1.0 if key == "isoscore" else 1.0)
     return float(np.hypot(error, relative * scale))

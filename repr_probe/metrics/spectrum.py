@@ -75,7 +75,7 @@ class Spectrum:
 
     def gradient_participation_ratio(self) -> np.ndarray:
         total, square = self.values.sum(), self.values @ self.values
-        return 2.0 * total / square - 2.0 * total**2 * self.values / square**2
+        return 2.0 * total / square * (1.0 - total * self.values / square)
 
     def gradient_nesum(self) -> np.ndarray:
         return -self.gradient_top_share() / self.top_share() ** 2

@@ -50,7 +50,8 @@ class _Shape:
 
     def __init__(self, n_samples: int, n_features: int, n_classes: int, class_names: tuple[str, ...]) -> None:
         self.n_samples, self.n_features, self.n_classes, self.class_names = n_samples, n_features, n_classes, class_names
-        self.labels, self.views, self.provenance, self.notes, self.n_dropped = None, None, {}, (), 0
+        self.labels, self.views, self.notes, self.n_dropped = None, None, (), 0
+        self.provenance: dict[str, Any] = {}
 
 
 class GeometryAccumulator:
@@ -121,10 +122,7 @@ class GeometryAccumulator:
         keys = report_keys(preset, states.features)
         possible = [key for key in keys if key in ONE_PASS]
         found = measure_all(states, possible)
-        measures = {
-            key: replace(found[key], ci_reason=_STORED) if key in found else Measurement(None, variant=DEFINITIONS[key].variant, reason=_STORED)
-            for key in keys
-        }
+        measures = {key: replace(found[key], ci_reason=_STORED) if key in found else _not_kept(key) for key in keys}
         return GeometryReport(
             measures, f"stream {moments.n} x {moments.n_features}", moments.n, moments.n_features, states.n_classes,
             counts={"n_zero": moments.n_zero, "n_unlabelled": self._n_unlabelled, "n_constant": int(states.constant.sum())},
@@ -132,6 +130,10 @@ class GeometryAccumulator:
             notes=("one pass over a stream: no intervals, no angles",),
             options={"preset": preset, "stream": True}, versions=library_versions(), class_names=tuple(str(name) for name in self._codes),
         )  # fmt: skip
+
+
+def _not_kept(key: str) -> Measurement:
+    return Measurement(None, variant=DEFINITIONS[key].variant, reason=_STORED)
 
 
 ONE_PASS = frozenset(

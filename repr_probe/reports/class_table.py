@@ -51,5 +51,5 @@ def _own_angles(states: GeometryStates) -> dict[int, float]:
         return {}
     totals = labelled.per_class()
     several = totals.same_n > 0
-    means = totals.shift + totals.same_1[several] / totals.same_n[several]
+    means = np.clip(totals.shift + totals.same_1[several] / totals.same_n[several], 0.0, 180.0)
     return dict(zip(np.flatnonzero(several).tolist(), means.tolist(), strict=True))

@@ -1,9 +1,10 @@
-"""geometry_report: every number of a preset from one matrix of features, with intervals, notes and the identities that tie them together."""
+"""geometry_report: every number of a preset from one matrix of features, with intervals, notes and the identities between them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from numbers import Integral
 from typing import Any
 
 from repr_probe import progress
@@ -59,13 +60,10 @@ def geometry_report(
     >>> report.d_prime.value
     0.0
     """
-    if preset not in PRESETS:
-        raise InputError(f"preset must be 'paper', 'default' or 'full'; got {preset!r}")
-    if population not in POPULATIONS:
-        raise InputError(f"population must be 'classes' or 'images'; got {population!r}")
-    checked = as_features(
-        features, labels, class_names=class_names, ids=ids, nan_policy=nan_policy, features_key=features_key, labels_key=labels_key)  # fmt: skip
+    _check_options(preset, population, seed, block_size)
     n_pairs = _pairs(pairs)
+    checked = as_features(features, labels, class_names=class_names, ids=ids, nan_policy=nan_policy,
+                          features_key=features_key, labels_key=labels_key)  # fmt: skip
     options = Options(seed=seed, device=resolve_device(device), population=population, pairs=n_pairs, intervals=intervals,
                       block=block_size, kernel=preset != "paper")  # fmt: skip
     states = GeometryStates(checked, options)
@@ -109,7 +107,7 @@ def build_report(states: GeometryStates, measures: Mapping[str, Measurement], sa
         name=name or str(features.provenance.get("name") or f"features {features.n_samples} x {features.n_features}"),
         n_samples=features.n_samples,
         n_features=features.n_features,
-        n_classes=features.n_classes,
+        n_classes=states.n_classes,
         counts=counts_of(states),
         flags={"rank_limited_by_n": bool(limited)},
         notes=notes_of(states),
@@ -135,10 +133,25 @@ def _histograms(states: GeometryStates) -> dict[str, Any]:
     return result
 
 
+def _check_options(preset: str, population: str, seed: int, block_size: int | None) -> None:
+    if preset not in PRESETS:
+        raise InputError(f"preset must be 'paper', 'default' or 'full'; got {preset!r}")
+    if population not in POPULATIONS:
+        raise InputError(f"population must be 'classes' or 'images'; got {population!r}")
+    if not _is_count(seed, 0):
+        raise InputError(f"seed must be an integer, 0 or more; got {seed!r}")
+    if block_size is not None and not _is_count(block_size, 1):
+        raise InputError(f"block_size must be a number of rows, 1 or more; got {block_size!r}")
+
+
+def _is_count(value: object, least: int) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
+
+
 def _pairs(pairs: str | int) -> int | None:
     if pairs == "exact":
         return None
-    if isinstance(pairs, str) or isinstance(pairs, bool) or pairs < 1000:
+    if not _is_count(pairs, 1000):
         raise InputError(f"pairs must be 'exact' or a number of pairs, 1000 or more; got {pairs!r}")
     return int(pairs)
 
@@ -161,4 +174,5 @@ def _announce(states: GeometryStates, n_pairs: int | None) -> None:
     n, width = states.features.n_samples, min(states.features.n_features, states.features.n_samples)
     seconds = (n * n * width * (n_pairs is None) + 12.0 * n * width * width) / _FLOPS
     if seconds > _SLOW_SECONDS and states.options.device == "cpu":
-        progress.note(f"exact geometry of {n} x {states.features.n_features} takes about {seconds / 60:.0f} min or more on two cores; pairs=M samples instead")
+        size = f"{n} x {states.features.n_features}"
+        progress.note(f"exact geometry of {size} takes about {seconds / 60:.0f} min or more on two cores; pairs=M samples instead")

@@ -25,7 +25,8 @@ def counts_of(states: GeometryStates) -> dict[str, int | None]:
 def notes_of(states: GeometryStates) -> tuple[str, ...]:
     """In the order: input, size, rows, classes, features, pairs."""
     counts = counts_of(states)
-    return tuple(filter(None, [*states.features.notes, *_size(states), *_rows(states, counts), *_classes(states, counts), *_pairs(states, counts)]))
+    about = (_size(states), _rows(states, counts), _classes(states, counts), _pairs(states, counts))
+    return (*states.features.notes, *(note for notes in about for note in notes))
 
 
 def _size(states: GeometryStates) -> list[str]:
@@ -40,7 +41,7 @@ def _size(states: GeometryStates) -> list[str]:
 def _rows(states: GeometryStates, counts: dict[str, int | None]) -> list[str]:
     notes = []
     if counts["n_zero"]:
-        notes.append(f"{counts['n_zero']} zero rows have no direction: kept in raw measures, left out of every measure of angles or cosines")
+        notes.append(f"{counts['n_zero']} zero rows have no direction: kept in raw measures, left out of those of angles and cosines")
     if counts["n_constant"]:
         notes.append(f"{counts['n_constant']} of {states.features.n_features} features are constant: left out of the feature correlation")
     return notes
@@ -72,5 +73,6 @@ def _pairs(states: GeometryStates, counts: dict[str, int | None]) -> list[str]:
     if counts["n_duplicate_pairs"]:
         notes.append(f"{counts['n_duplicate_pairs']} pairs of rows point the same way to 1e-12 (duplicate images?)")
     if states.options.pairs is not None:
-        notes.append(f"angles and uniformity come from {states.options.pairs} random pairs (seed {states.options.seed}); intervals are of that draw only")
+        drawn = f"{states.options.pairs} random pairs (seed {states.options.seed})"
+        notes.append(f"angles and uniformity come from {drawn}; intervals are of that draw only")
     return notes

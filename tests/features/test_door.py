@@ -200,7 +200,8 @@ def test_streams_that_do_not_fit_together(chunks, text):
         ([["a", "b"]], "features must be real numbers; got dtype <U1"),
         (None, "features must be real numbers; got dtype object"),
         ([[1.0, 2.0], [3.0]], "rows of different lengths"),
-        (np.array([[1e71, 1.0], [1.0, 1.0]]), r"features must not exceed 1e\+70 in magnitude; got 1e\+71 in row 0"),
+        (np.array([[1.0, 1.0], [2e30, 1.0]]), r"features must not exceed 1e\+30 in magnitude; got 2e\+30 in row 1"),
+        (np.array([[1.0, -3e38]], np.float32), r"features must not exceed 1e\+30 in magnitude; got 3e\+38 in row 0"),
         (np.ma.masked_array(np.eye(2), mask=[[1, 0], [0, 0]]), "features must not be masked; 1 entries are"),
     ],
 )
