@@ -238,18 +238,24 @@ def _parted(item: Any) -> tuple[Any, Any]:
 
 def _finite_rows(values: np.ndarray) -> np.ndarray:
     """(n_samples,) bool, chunk by chunk: a memory-mapped matrix is never copied."""
-    good = np.empty(len(values), bool)
+    good = np.ones(len(values), bool)
     step = max(1, _SCAN_BYTES // (values.shape[1] * values.dtype.itemsize))
     for start in range(0, len(values), step):
         chunk = values[start : start + step]
+        with np.errstate(over="ignore", invalid="ignore"):
+            if float(np.einsum("ij,ij->", chunk, chunk)) < _LARGEST**2:  # one number tells of a healthy chunk; float16 overflows
+                continue
         good[start : start + step] = np.isfinite(chunk).all(axis=1)
-        if values.dtype != np.float16 and good[start : start + step].any():
-            row_peak = np.abs(chunk).max(axis=1)
-            large = good[start : start + step] & (row_peak > _LARGEST)
-            if large.any():
-                first = int(np.argmax(large))
-                raise InputError(f"features must not exceed {_LARGEST:g} in magnitude; got {row_peak[first]:g} in row {start + first}")
+        if values.dtype != np.float16:
+            _refuse_huge(chunk, good[start : start + step], start)
     return good
+
+
+def _refuse_huge(chunk: np.ndarray, good: np.ndarray, start: int) -> None:
+    peak = np.where(good, np.abs(chunk).max(axis=1, initial=0.0), 0.0)
+    if (peak > _LARGEST).any():
+        first = int(np.argmax(peak > _LARGEST))
+        raise InputError(f"features must not exceed {_LARGEST:g} in magnitude; got {peak[first]:g} in row {start + first}")
 
 
 def _check(values: np.ndarray, labels: Any, class_names: Any, ids: Any, nan_policy: str | None, notes: list[str]) -> Features:

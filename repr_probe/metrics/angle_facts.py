@@ -118,7 +118,7 @@ class SampledAngles:
         """name -> (angles in degrees, number of such pairs in the population)."""
         states, rng = self.states, np.random.default_rng(self.states.options.seed)
         index, codes, _ = states.order
-        rows = Rows(states.space.values, index, unit=True)
+        rows = states.directions(index)
         n, half = len(index), max(1, (states.options.pairs or 0) // 2)
         sizes = np.bincount(codes).astype(np.float64) if len(codes) else np.zeros(0)
         n_same = float((sizes * (sizes - 1.0)).sum() / 2.0)

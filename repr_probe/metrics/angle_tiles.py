@@ -40,7 +40,7 @@ class Tile:
         import torch
 
         shape = (rows, columns)
-        return cls(*(torch.empty(shape, device=device) for _ in range(3)), torch.empty(shape, dtype=torch.int64, device=device))
+        return cls(*(torch.empty(shape, device=device) for _ in range(3)), torch.empty(shape, dtype=torch.int32, device=device))
 
     def cut(self, rows: int, columns: int) -> Tile:
         """The same memory for a smaller tile."""

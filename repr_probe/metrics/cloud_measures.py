@@ -109,7 +109,7 @@ class _Cloud:
         """uᵢ·(Cov m): how the variance of u·m answers to row i through m."""
         direction = self.direction_covariance @ self.center
         index = np.flatnonzero(~self.states.zero_rows)
-        unit = Rows(self.states.space.values, index, unit=True)
+        unit = self.states.directions(index)
         return np.concatenate([block @ direction for _, block in unit.blocks()])
 
     def norm_cv(self) -> float:

@@ -35,7 +35,7 @@ def _group_sums(rows: Rows, gram: LiftedGram, group: Run, classes: list[Run], sa
     """Fill the same-class sums of the group's rows; return Σf and Σf² over ordered pairs inside the group."""
     start, stop = group
     if stop - start <= _largest_gram(rows):
-        deficit = _cosines_less_one(gram.lift(rows.block(start, stop)))
+        deficit = _cosines_less_one(gram.lift_rows(rows, start, stop))
         for first, last in classes:
             part = deficit[first - start : last - start, first - start : last - start]
             same_1[first:last], same_2[first:last] = part.sum(axis=1), np.einsum("ij,ij->i", part, part)
@@ -60,7 +60,7 @@ def cosine_pair_totals(rows: Rows, codes: np.ndarray) -> PairTotals:
             gram.matrix += inner.matrix
             same += (stop - start) * (stop - start - 1.0), *_total_sums(inner)
             continue
-        lifted = gram.lift(rows.block(start, stop))
+        lifted = gram.lift_rows(rows, start, stop)
         gram.add(lifted)
         for first, last in runs:
             same += (last - first) * (last - first - 1.0), *_class_totals(lifted[first - start : last - start], gram, _largest_gram(rows))
@@ -96,7 +96,7 @@ def _largest_gram(rows: Rows) -> int:
 
 def _total_sums(gram: LiftedGram) -> tuple[float, float]:
     """Σ f and Σ f² over ordered pairs of the gram's rows: sᵀ form s and <V′V, form V′V form>."""
-    full = gram.full()
+    full = gram.matrix
     form, swapped = cosine_forms(full)
     total = full[:, -1]
     return float(total @ form @ total), float(np.einsum("ij,ij->", full, swapped))
@@ -104,8 +104,9 @@ def _total_sums(gram: LiftedGram) -> tuple[float, float]:
 
 def _gram_of(rows: Rows, reference: np.ndarray | None = None) -> LiftedGram:
     gram = LiftedGram(rows.block(0, 1)[0] if reference is None else reference)
-    for _, block in rows.blocks():
-        gram.add(gram.lift(block))
+    for start in range(0, len(rows), rows.block_size):
+        gram.add(gram.lift_rows(rows, start, min(start + rows.block_size, len(rows))))
+    gram.settle()
     return gram
 
 
@@ -117,14 +118,15 @@ def _runs(values: np.ndarray) -> list[Run]:
 
 def _by_moments(rows: Rows, gram: LiftedGram) -> tuple[np.ndarray, np.ndarray]:
     """Per row: Σf and Σf² over all rows of `gram`, as a linear and a quadratic form of the lifted row."""
-    full = gram.full()
+    full = gram.matrix
     form, swapped = cosine_forms(full)
     total = form @ full[:, -1]
     first, second = np.empty(len(rows)), np.empty(len(rows))
-    for start, block in rows.blocks():
-        lifted = gram.lift(block)
-        first[start : start + len(block)] = lifted @ total
-        second[start : start + len(block)] = np.einsum("ij,ij->i", lifted @ swapped, lifted)
+    for start in range(0, len(rows), rows.block_size):
+        stop = min(start + rows.block_size, len(rows))
+        lifted = gram.lift_rows(rows, start, stop)
+        first[start:stop] = lifted @ total
+        second[start:stop] = np.einsum("ij,ij->i", lifted @ swapped, lifted)
     return first, second
 
 

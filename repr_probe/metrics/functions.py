@@ -43,13 +43,10 @@ def _spectrum(features: Any, *, center: bool, normalize: bool) -> tuple[Geometry
         raise UndefinedMeasure(f"needs 2 rows; got {len(rows)}")
     if center:
         return states, states.spectrum(unit=normalize, center=True)
-    gram = np.zeros((rows.n_features,) * 2, order="F")
-    from scipy.linalg.blas import dsyrk
-
+    gram = np.zeros((rows.n_features,) * 2)
     for _, block in rows.blocks():
-        gram = dsyrk(1.0, block.T, beta=1.0, c=gram, overwrite_c=1)
-    gram = np.triu(gram)
-    return states, spectrum_of(gram + np.triu(gram, 1).T, len(rows), n_features=states.features.n_features, vectors=False)
+        gram += block.T @ block
+    return states, spectrum_of(gram, len(rows), n_features=states.features.n_features, vectors=False)
 
 
 def anisotropy(features: Any, *, center: bool = False, normalize: bool = False) -> float:
@@ -168,7 +165,7 @@ def _centroids(states: GeometryStates) -> Centroids:
     states.require_labels()
     index, codes, _ = states.order
     sums, counts = np.zeros((states.n_classes, states.features.n_features)), np.bincount(codes).astype(np.float64)
-    rows = Rows(states.features.values, index[: len(codes)], unit=True)
+    rows = Rows(states.features.values, index[: len(codes)], unit=True, lengths=states.lengths)
     for start, block in rows.blocks():
         part = codes[start : start + len(block)]
         edges = np.flatnonzero(np.r_[True, part[1:] != part[:-1]])

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from repr_probe.metrics.rows import Rows
+
 
 class LiftedGram:
     """Σ v vᵀ over rows, v = (x - reference, ‖x - reference‖², 1); reference (n_features,)."""
@@ -17,26 +19,32 @@ class LiftedGram:
     def __init__(self, reference: np.ndarray, matrix: np.ndarray | None = None) -> None:
         self.reference = np.asarray(reference, np.float64)
         size = len(self.reference) + 2
-        self.matrix = np.zeros((size, size), order="F") if matrix is None else matrix
+        self.matrix = np.zeros((size, size)) if matrix is None else matrix
+        self._product: np.ndarray | None = None
 
     def lift(self, block: np.ndarray) -> np.ndarray:
         """(rows, D) -> (rows, D + 2)."""
         lifted = np.empty((len(block), block.shape[1] + 2))
         np.subtract(block, self.reference, out=lifted[:, :-2])
-        lifted[:, -2] = np.einsum("ij,ij->i", lifted[:, :-2], lifted[:, :-2])
-        lifted[:, -1] = 1.0
-        return lifted
+        return _with_tail(lifted)
+
+    def lift_rows(self, rows: Rows, start: int, stop: int) -> np.ndarray:
+        """The same for rows start..stop of `rows`, read straight into place."""
+        lifted = np.empty((stop - start, rows.n_features + 2))
+        rows.block(start, stop, out=lifted[:, :-2])
+        lifted[:, :-2] -= self.reference
+        return _with_tail(lifted)
 
     def add(self, lifted: np.ndarray) -> None:
-        """Add lifted rows; only the upper triangle is kept until it is read (half the work)."""
-        from scipy.linalg.blas import dsyrk
+        """Add lifted rows. numpy sees the same array twice and does half the work; scipy's own BLAS would fight numpy's for the cores."""
+        if self._product is None:
+            self._product = np.empty_like(self.matrix)
+        np.matmul(lifted.T, lifted, out=self._product)
+        self.matrix += self._product
 
-        self.matrix = dsyrk(1.0, lifted.T, beta=1.0, c=self.matrix, overwrite_c=1)
-
-    def full(self) -> np.ndarray:
-        """The symmetric matrix."""
-        upper = np.triu(self.matrix)
-        return upper + np.triu(upper, 1).T
+    def settle(self) -> None:
+        """Give back the working memory; more rows may still come."""
+        self._product = None
 
     def moved(self, reference: np.ndarray) -> LiftedGram:
         """The same rows about another reference: v′ = T v with e′ = e + d, q′ = q + 2 d·e + ‖d‖², d = old - new reference."""
@@ -48,11 +56,11 @@ class LiftedGram:
         transform[:-2, -1] = d
         transform[-2, :-2] = 2.0 * d
         transform[-2, -1] = d @ d
-        return LiftedGram(reference, np.asfortranarray(transform @ self.full() @ transform.T))
+        return LiftedGram(reference, transform @ self.matrix @ transform.T)
 
     def merged(self, other: LiftedGram) -> LiftedGram:
         """Both sets of rows, about this state's reference."""
-        return LiftedGram(self.reference, np.asfortranarray(self.full() + other.moved(self.reference).full()))
+        return LiftedGram(self.reference, self.matrix + other.moved(self.reference).matrix)
 
     # --- what follows from the matrix ---------------------------------------------------------------------------------------------------
 
@@ -67,28 +75,39 @@ class LiftedGram:
     def scatter(self) -> np.ndarray:
         """(D, D) Σ (x - mean)(x - mean)ᵀ."""
         shift = self.matrix[:-2, -1]
-        block = self.full()[:-2, :-2]
-        block -= np.outer(shift, shift) / self.count
+        block = self.matrix[:-2, :-2].copy()
+        _add_outer(block, shift, -shift / self.count)
         return block
 
     def second_moment(self) -> np.ndarray:
         """(D, D) Σ x xᵀ, about the origin."""
-        cross = np.outer(self.matrix[:-2, -1], self.reference)
-        block = self.full()[:-2, :-2]
-        block += cross
-        block += cross.T
-        block += self.count * np.outer(self.reference, self.reference)
+        total, reference = self.matrix[:-2, -1], self.reference
+        block = self.matrix[:-2, :-2].copy()
+        _add_outer(block, total, reference)
+        _add_outer(block, reference, total + self.count * reference)
         return block
 
     def hsic1(self) -> float:
         """Unbiased estimate of ‖C‖² (C the covariance), HSIC₁ of the rows with themselves (Song et al. 2012); needs four rows."""
-        n, full = self.count, self.full()
+        n, full = self.count, self.matrix
         gram, total = full[:-2, :-2], full[:-2, -1]
         a, c, weighted = full[-2, -1], full[-2, -2], full[:-2, -2]
         total2 = total @ total
         pairs = (total2 - a) ** 2 / ((n - 1) * (n - 2))
         rows = total @ gram @ total - 2.0 * (total @ weighted) + c
         return float((np.sum(gram * gram) - c + pairs - 2.0 * rows / (n - 2)) / (n * (n - 3)))
+
+
+def _with_tail(lifted: np.ndarray) -> np.ndarray:
+    lifted[:, -2] = np.einsum("ij,ij->i", lifted[:, :-2], lifted[:, :-2])
+    lifted[:, -1] = 1.0
+    return lifted
+
+
+def _add_outer(block: np.ndarray, left: np.ndarray, right: np.ndarray) -> None:
+    """block += left rightᵀ without a second matrix of that size."""
+    for start in range(0, len(block), 256):
+        block[start : start + 256] += left[start : start + 256, None] * right
 
 
 def cosine_forms(full: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -188,6 +188,12 @@ class MomentState:
             sums.treves += float(treves.sum())
             sums.treves2 += float(treves @ treves)
 
+    def settle(self) -> None:
+        """Give back working memory."""
+        for gram in (self.raw, self.unit):
+            if gram is not None:
+                gram.settle()
+
     def merged(self, other: MomentState) -> MomentState:
         """The state of both sets of rows (same class codes on both sides)."""
         result = MomentState(self.n_features, self.n + other.n, self.n_zero + other.n_zero, self.grams)

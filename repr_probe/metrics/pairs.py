@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 BLOCK = 1024
 _SUPER = 8  # blocks of rows held while the columns stream past once
 _RACE_TILES = 16
+_FEW = 1 << 14
+Sums = tuple[np.ndarray, np.ndarray]  # over rows, over columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +84,6 @@ class _Pass:
         n = len(rows)
         self.block = min(block, n)
         self.n_blocks = -(-n // self.block)
-        self.norms = rows.norms()
         self.class_runs, self.group_runs = _edges(codes), _edges(groups)
         self.split_groups = len(self.group_runs) != len(self.class_runs)
         self.sums = {name: np.zeros(n) for name in ("all_1", "all_2", "labelled_1", "labelled_2", "same_1", "same_2")}
@@ -93,17 +94,17 @@ class _Pass:
         self.n_duplicates = 0
 
     def load(self, number: int) -> torch.Tensor:
-        """Unit rows of a block in float32 on the device; scaled in float64 unless float32 rows have lengths far from its limits."""
+        """Unit rows of a block in float32 on the device; lengths from float64 sums of squares."""
         import torch
 
         start, stop = number * self.block, min((number + 1) * self.block, len(self.rows))
-        where = slice(start, stop) if self.rows.index is None else self.rows.index[start:stop]
-        values = np.asarray(self.rows.values[where])
-        norms = self.norms[start:stop, None]
-        narrow = values.dtype == np.float32 and norms.min() > 1e-30 and norms.max() < 1e30
-        wide = values if narrow else values.astype(np.float64)
-        unit = np.multiply(wide, (1.0 / norms).astype(wide.dtype)).astype(np.float32, copy=False)
-        return torch.from_numpy(np.ascontiguousarray(unit)).to(self.device)
+        stored = self.rows.values[self.rows.where(start, stop)]
+        stored = np.array(stored) if self.rows.index is None else stored  # a copy either way: scaled in place below
+        if stored.dtype == np.float16:
+            stored = stored.astype(np.float32)
+        block = torch.from_numpy(stored).to(self.device)
+        block.div_(torch.linalg.vector_norm(block, dim=1, keepdim=True, dtype=torch.float64).to(block.dtype))
+        return block.float()
 
     def tile(self, i: int, j: int, left: torch.Tensor, right: torch.Tensor, product: Product) -> None:
         starts = (i * self.block, j * self.block)
@@ -130,41 +131,37 @@ class _Pass:
 
     def _add_within(self, tile: Tile, top: slice, side: slice) -> None:
         """Same-class and same-group pairs of this tile: rectangles, since rows are sorted."""
-        for start, stop, _ in _rectangles(self.class_runs, top, side):
+        for start, stop in _rectangles(self.class_runs, top, side):
             part = (_local(start, stop, top), _local(start, stop, side))
-            rows, columns = _global(start, stop, top), _global(start, stop, side)
             self.histograms["positive"] += self._count(tile, part)
-            first, second = self._add(tile, part, rows, columns, "same")
+            first, second = self._add(tile, part, _global(start, stop, top), _global(start, stop, side), "same")
             if not self.split_groups:
-                self._add_group(int(self.groups[start]), first, second)
+                self._add_group(int(self.groups[start]), first[0], second[0])
         if self.split_groups:
-            for start, stop, _ in _rectangles(self.group_runs, top, side):
-                part = (_local(start, stop, top), _local(start, stop, side))
-                deviation = tile.angle[part]
-                self._add_group(int(self.groups[start]), (_np(deviation.sum(1)),), (_np(deviation.square().sum(1)),))
+            for start, stop in _rectangles(self.group_runs, top, side):
+                first, second = _sums(tile, (_local(start, stop, top), _local(start, stop, side)))
+                self._add_group(int(self.groups[start]), first[0], second[0])
 
-    def _add_group(self, group: int, first: Any, second: Any) -> None:
-        self.within[0, group] += 2.0 * first[0].sum()  # unordered pairs of the tile count twice
-        self.within[1, group] += 2.0 * second[0].sum()
+    def _add_group(self, group: int, first: np.ndarray, second: np.ndarray) -> None:
+        self.within[:, group] += 2.0 * first.sum(), 2.0 * second.sum()  # unordered pairs of the tile count twice
 
     def _count(self, tile: Tile, part: tuple[slice, slice]) -> np.ndarray:
         import torch
 
-        counts = torch.bincount(tile.bins[part].reshape(-1), minlength=HIDDEN_BIN + 1).cpu().numpy()
+        bins = tile.bins[part].reshape(-1)
+        if len(bins) <= _FEW:
+            counts = np.bincount(bins.cpu().numpy(), minlength=HIDDEN_BIN + 1)
+        else:
+            counts = torch.bincount(bins, minlength=HIDDEN_BIN + 1).cpu().numpy()
         counts[N_BINS - 1] += counts[N_BINS]
         return counts[:N_BINS]
 
-    def _add(self, tile: Tile, part: tuple[slice, slice], rows: slice, columns: slice, name: str) -> tuple[Any, Any]:
-        import torch
-
-        deviation = tile.angle[part]
-        square = torch.mul(deviation, deviation, out=tile.work[part])
-        first = _np(deviation.sum(1)), _np(deviation.sum(0))
-        second = _np(square.sum(1)), _np(square.sum(0))
+    def _add(self, tile: Tile, part: tuple[slice, slice], rows: slice, columns: slice, name: str) -> tuple[Sums, Sums]:
+        first, second = _sums(tile, part)
         self._add_sums(name, rows, columns, first, second)
         return first, second
 
-    def _add_sums(self, name: str, rows: slice, columns: slice, first: Any, second: Any) -> None:
+    def _add_sums(self, name: str, rows: slice, columns: slice, first: Sums, second: Sums) -> None:
         for suffix, (by_row, by_column) in (("_1", first), ("_2", second)):
             self.sums[name + suffix][rows] += by_row
             self.sums[name + suffix][columns] += by_column
@@ -183,6 +180,19 @@ class _Pass:
         return AnglePass(self.shift, sums["all_1"], sums["all_2"], self.kernel, labelled, self.histograms, self.n_duplicates)
 
 
+def _sums(tile: Tile, part: tuple[slice, slice]) -> tuple[Sums, Sums]:
+    """Row and column sums of the deviations and of their squares; numpy is quicker on a few, torch on many."""
+    import torch
+
+    deviation = tile.angle[part]
+    if deviation.numel() <= _FEW:
+        few = deviation.cpu().numpy().astype(np.float64)
+        square = few * few
+        return (few.sum(axis=1), few.sum(axis=0)), (square.sum(axis=1), square.sum(axis=0))
+    squares = torch.mul(deviation, deviation, out=tile.work[part])
+    return (_np(deviation.sum(1)), _np(deviation.sum(0))), (_np(squares.sum(1)), _np(squares.sum(0)))
+
+
 def _np(tensor: torch.Tensor) -> np.ndarray:
     return tensor.double().cpu().numpy()
 
@@ -195,7 +205,7 @@ def _edges(values: np.ndarray) -> np.ndarray:
     return np.column_stack([edges[:-1], edges[1:]])
 
 
-def _rectangles(runs: np.ndarray, top: slice, side: slice) -> Iterator[tuple[int, int, int]]:
+def _rectangles(runs: np.ndarray, top: slice, side: slice) -> Iterator[tuple[int, int]]:
     """Runs that meet both the rows and the columns of a tile."""
     low, high = max(top.start, side.start), min(top.stop, side.stop)
     for number in range(int(np.searchsorted(runs[:, 1], min(top.start, side.start), "right")), len(runs)):
@@ -203,7 +213,7 @@ def _rectangles(runs: np.ndarray, top: slice, side: slice) -> Iterator[tuple[int
         if start >= max(low, high):
             break
         if start < top.stop and stop > top.start and start < side.stop and stop > side.start:
-            yield start, stop, number
+            yield start, stop
 
 
 def _local(start: int, stop: int, frame: slice) -> slice:

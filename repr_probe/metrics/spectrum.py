@@ -82,16 +82,16 @@ class Spectrum:
 
 
 def spectrum_of(matrix: np.ndarray, n_rows: float, *, n_features: int | None = None, vectors: bool = True) -> Spectrum:
-    """Spectrum of Σ x xᵀ (D, D) over n_rows rows.
+    """Spectrum of Σ x xᵀ (D, D) over n_rows rows; `matrix` is used as working memory and lost.
 
     Raises UndefinedMeasure when every eigenvalue is zero.
     """
     from scipy.linalg import eigh
 
     if vectors:
-        values, basis = eigh(matrix, driver="evd", check_finite=False)
+        values, basis = eigh(matrix.T, driver="evd", check_finite=False, overwrite_a=True)  # symmetric; .T is the order LAPACK wants
     else:
-        values, basis = eigh(matrix, eigvals_only=True, driver="evr", check_finite=False), np.empty((len(matrix), 0))
+        values, basis = eigh(matrix.T, eigvals_only=True, driver="evr", check_finite=False, overwrite_a=True), np.empty((len(matrix), 0))
     values = values[::-1] / n_rows
     keep = values > max(values[0], 0.0) * len(matrix) * _EPS
     if not keep.any() or values[0] <= 0:

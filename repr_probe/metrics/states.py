@@ -63,9 +63,18 @@ class GeometryStates:
         return Rows(np.ascontiguousarray(triangle.T))
 
     @cached_property
+    def lengths(self) -> np.ndarray:
+        """(N,) norms of the rows."""
+        return self.rows.norms()
+
+    @property
     def zero_rows(self) -> np.ndarray:
         """(N,) bool, float64 sum of squares exactly 0."""
-        return self.rows.norms() == 0
+        return self.lengths == 0
+
+    def directions(self, index: np.ndarray | None) -> Rows:
+        """Unit rows of `space` (index: which rows, all non-zero)."""
+        return Rows(self.space.values, index, unit=True, lengths=None if self.wide else self.lengths)
 
     @cached_property
     def labels(self) -> np.ndarray:
@@ -116,6 +125,7 @@ class GeometryStates:
         state = MomentState(rows.n_features, grams=grams)
         for start, block in rows.blocks():
             state.update(block, self.labels[start : start + len(block)])
+        state.settle()
         return state
 
     @property
@@ -167,7 +177,7 @@ class GeometryStates:
     def spectral_rows(self, *, unit: bool) -> Rows:
         if not unit:
             return self.space
-        return self.space.select(np.flatnonzero(~self.zero_rows)).as_unit() if self.zero_rows.any() else self.space.as_unit()
+        return self.directions(np.flatnonzero(~self.zero_rows) if self.zero_rows.any() else None)
 
     # --- columns ------------------------------------------------------------------------------------------------------------------------------
 
@@ -187,7 +197,8 @@ class GeometryStates:
     @property
     def unit_rows(self) -> Rows:
         """Non-zero rows as stored, scaled to length 1."""
-        return Rows(self.features.values, np.flatnonzero(~self.zero_rows) if self.zero_rows.any() else None, unit=True)
+        index = np.flatnonzero(~self.zero_rows) if self.zero_rows.any() else None
+        return Rows(self.features.values, index, unit=True, lengths=self.lengths)
 
     @cached_property
     def constant(self) -> np.ndarray:
@@ -238,14 +249,14 @@ class GeometryStates:
     def cosine_sums(self) -> PairSums:
         """Of the labelled rows; call require_pairs first."""
         index, codes, groups = self.order
-        rows = Rows(self.space.values, index[: len(codes)], unit=True)
+        rows = self.directions(index[: len(codes)])
         whole = len(codes) == self.n_unit
         return cosine_pair_sums(rows, codes, groups, self.unit_gram if whole else None)
 
     def class_cosine_totals(self) -> PairTotals:
         """Totals of cosine over same-class and all pairs of the labelled rows, without the row sums that jackknives need: cheaper."""
         index, codes, _ = self.order
-        return cosine_pair_totals(Rows(self.space.values, index[: len(codes)], unit=True), codes)
+        return cosine_pair_totals(self.directions(index[: len(codes)]), codes)
 
     @cached_property
     def angles(self) -> AnglePass:
@@ -258,7 +269,7 @@ class GeometryStates:
         shift = float(np.degrees(np.arccos(np.clip(mean_cosine, -1.0, 1.0))))
         extra = {} if self.options.block is None else {"block": self.options.block}
         kernel = 2.0 if self.options.kernel else None
-        return angle_pass(Rows(self.space.values, index, unit=True), codes, groups, shift=shift, kernel=kernel, device=self.options.device, **extra)
+        return angle_pass(self.directions(index), codes, groups, shift=shift, kernel=kernel, device=self.options.device, **extra)
 
     @cached_property
     def centroids(self) -> Centroids:
