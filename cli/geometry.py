@@ -59,6 +59,13 @@ class Preset(StrEnum):
     full = "full"
 
 
+class Population(StrEnum):
+    """What class-labelled intervals speak of."""
+
+    classes = "classes"
+    images = "images"
+
+
 class NanPolicy(StrEnum):
     """What to do with rows that are not finite."""
 
@@ -79,6 +86,7 @@ FeaturesKey = Annotated[str | None, option("Name of the features in a file with 
 LabelsKey = Annotated[str | None, option("Name of the labels in a feature file.", DATA)]
 ChosenPreset = Annotated[Preset, option("paper: Table III; default: with what is needed to read it; full: everything.", MEASURES)]
 Pairs = Annotated[str, option("exact, or sample:M for M random pairs of images.", MEASURES, metavar="exact|sample:M")]
+Populations = Annotated[Population, option("Intervals of labelled measures: for new classes, or new images of these.", MEASURES)]
 NanRows = Annotated[NanPolicy, option("Rows with NaN or infinity: raise an error, or omit and count them.", MEASURES)]
 Out = Annotated[list[Path] | None, option("Also write a file: .json .csv .md .tex .txt .html; repeatable.", OUTPUT, show_default="none")]
 NoPublished = Annotated[bool, option("Leave the paper's rows out (shown for imagenet and food101).", OUTPUT, "--no-published")]
@@ -103,6 +111,7 @@ def geometry_command(
     views: Views = 0,
     preset: ChosenPreset = Preset.default,
     pairs: Pairs = "exact",
+    population: Populations = Population.classes,
     nan_policy: NanRows = NanPolicy.raise_,
     device: Device = "auto",
     dtype: StoredDtype = Dtype.float32,
@@ -130,8 +139,6 @@ def geometry_command(
     outputs = _checked_outputs(out)
     from repr_probe.workflows.geometry import geometry
 
-    from repr_probe.reports.write import write_reports
-
     with shown(quiet):
         result = geometry(
             checkpoint,
@@ -153,6 +160,7 @@ def geometry_command(
             views=views,
             preset=preset.value,
             pairs=chosen_pairs,
+            population=population.value,
             pretrained=pretrained,
             fresh=fresh,
             verify_data=verify_data,
@@ -161,12 +169,17 @@ def geometry_command(
             labels_key=labels_key,
             store=store,
         )
-    reports = list(result) if isinstance(result, (list, tuple)) else [result]
-    published = () if no_published else published_for(reports)
-    # Files first: what reads our stdout may leave early.
+    _show(list(result) if isinstance(result, list) else [result], outputs, kind, published=not no_published)
+
+
+def _show(reports: list[GeometryReport], outputs: Sequence[Path], kind: str, *, published: bool) -> None:
+    """Files first: what reads our stdout may leave early."""
+    from repr_probe.reports.write import write_reports
+
+    rows = published_for(reports) if published else ()
     for path in outputs:
-        write_reports(reports, path, published)
-    say(_rendered(reports, published, kind))
+        write_reports(reports, path, rows)
+    say(_rendered(reports, rows, kind))
 
 
 def published_for(reports: Sequence[GeometryReport]) -> tuple[PublishedRow, ...]:

@@ -13,7 +13,7 @@ from PIL import Image
 from repr_probe import progress
 from repr_probe.datasets.open import open_dataset
 from repr_probe.errors import DatasetError, InputError, ReprProbeError, UsageError
-from repr_probe.extract import extract_features, key_fields
+from repr_probe.extraction import extract_features, key_fields
 from repr_probe.features.store import FeatureStore
 from repr_probe.features.store_key import store_key
 

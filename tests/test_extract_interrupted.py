@@ -17,7 +17,7 @@ import pytest
 from repr_probe import progress
 from repr_probe.datasets.open import open_dataset
 from repr_probe.errors import StoreError
-from repr_probe.extract import extract_features
+from repr_probe.extraction import extract_features
 from repr_probe.features import store_writer
 from repr_probe.features.store import FeatureStore
 from repr_probe.features.store_listing import list_stores

@@ -13,7 +13,7 @@ from PIL import Image
 
 from repr_probe.datasets.open import open_dataset
 from repr_probe.encoders.encoder import Encoder
-from repr_probe.extract import extract_features
+from repr_probe.extraction import extract_features
 from repr_probe.preprocessing import InputSpec
 
 SPEC = InputSpec((16, 16), (0.5, 0.4, 0.3), (0.2, 0.3, 0.4))

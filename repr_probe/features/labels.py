@@ -45,7 +45,8 @@ def label_array(labels: Any) -> np.ndarray:
         labels = labels.detach().cpu()
         labels = (labels.float() if str(labels.dtype) == "torch.bfloat16" else labels).numpy()
     if isinstance(labels, np.ma.MaskedArray):
-        array = np.where(np.ma.getmaskarray(labels), None, labels.data.astype(object))
+        array = labels.data.astype(object)
+        array[np.ma.getmaskarray(labels)] = None
     elif isinstance(labels, np.ndarray) or hasattr(labels, "__array__"):
         array = np.asarray(labels)
     elif isinstance(labels, (str, bytes, Set, Mapping)) or not isinstance(labels, Iterable):

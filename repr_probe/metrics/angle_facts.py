@@ -12,13 +12,12 @@ from repr_probe.errors import UndefinedMeasure
 from repr_probe.metrics.angle_tiles import BIN, N_BINS
 from repr_probe.metrics.inference import normal_interval
 from repr_probe.metrics.pair_sample import draw_pairs, draw_same, sampled_angles
-from repr_probe.metrics.rows import Rows
 from repr_probe.metrics.states import GeometryStates
 
 
 @dataclass(frozen=True, eq=False)
 class AngleKind:
-    """Mean, SD (degrees), counts (3600,) of 0.05-degree bins, number of pairs, and standard errors of mean and SD where they do not need labels."""
+    """Mean and SD (degrees), counts (3600,) of 0.05-degree bins, number of pairs; standard errors of mean and SD if they need no labels."""
 
     mean: float
     std: float
@@ -155,8 +154,9 @@ class SampledAngles:
         variance = p * same.std**2 + (1.0 - p) * different.std**2 + p * (1.0 - p) * (same.mean - different.mean) ** 2
         std = float(np.sqrt(variance))
         errors = [float(np.hypot(p * a, (1.0 - p) * b)) for a, b in zip(same.errors, different.errors, strict=True)]
-        counts = np.rint(p * same.counts / same.n * (same.n + different.n) + (1.0 - p) * different.counts / different.n * (same.n + different.n))
-        return AngleKind(mean, std, counts.astype(np.int64), same.n + different.n, (errors[0], errors[1]))
+        n = same.n + different.n
+        counts = np.rint(n * (p * same.counts / same.n + (1.0 - p) * different.counts / different.n))
+        return AngleKind(mean, std, counts.astype(np.int64), n, (errors[0], errors[1]))
 
     def _kernel(self) -> tuple[float, float]:
         """(mean, standard error) of exp(-2‖u - u′‖²) over all pairs."""

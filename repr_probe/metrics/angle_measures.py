@@ -78,12 +78,13 @@ def _kind_table(states: GeometryStates, name: str, kind: Callable[[], AngleKind]
 def _moment_plan(states: GeometryStates, name: str, kind: Callable[[], AngleKind], number: int) -> IntervalPlan:
     """Of the mean (0) or SD (1) of one kind of pair."""
     high = (180.0, 90.0)[number]
+    interval = lambda value: normal_interval(value, kind().errors[number], 0.0, high)  # noqa: E731
     if not states.options.intervals:
         return no_interval("intervals were switched off")
     if states.options.pairs is not None:
-        return IntervalPlan(lambda value: normal_interval(value, kind().errors[number], 0.0, high), "sampling of pairs only", "these images")
+        return IntervalPlan(interval, "sampling of pairs only", "these images")
     if name == "all":
-        return IntervalPlan(lambda value: normal_interval(value, kind().errors[number], 0.0, high), "Hoeffding (row means)")
+        return IntervalPlan(interval, "Hoeffding (row means)")
     of = PairTotals.same if name == "positive" else PairTotals.different
 
     def statistic(totals: PairTotals) -> np.ndarray:

@@ -39,16 +39,17 @@ class Tile:
     def buffers(cls, rows: int, columns: int, device: torch.device) -> Tile:
         import torch
 
-        shape = (rows, columns)
-        return cls(*(torch.empty(shape, device=device) for _ in range(3)), torch.empty(shape, dtype=torch.int32, device=device))
+        cosine, angle, work = (torch.empty((rows, columns), device=device) for _ in range(3))
+        return cls(cosine, angle, work, torch.empty((rows, columns), dtype=torch.int32, device=device))
 
     def cut(self, rows: int, columns: int) -> Tile:
         """The same memory for a smaller tile."""
-        parts = (buffer.view(-1)[: rows * columns].view(rows, columns) for buffer in (self.cosine, self.angle, self.work, self.bins))
-        return Tile(*parts)
+        cosine, angle, work, bins = (
+            buffer.view(-1)[: rows * columns].view(rows, columns) for buffer in (self.cosine, self.angle, self.work, self.bins))  # fmt: skip
+        return Tile(cosine, angle, work, bins)
 
     def fill(self, left: torch.Tensor, right: torch.Tensor, product: Product, source: Rows, starts: tuple[int, int], shift: float) -> None:
-        """Angles of all pairs of rows of `left` and `right`, which are rows starts[0].. and starts[1].. of `source` (unit, float64 on demand)."""
+        """Angles of all pairs of `left` and `right`, which are rows starts[0].. and starts[1].. of `source` (unit, float64 on demand)."""
         import torch
 
         product(left, right, self.cosine)

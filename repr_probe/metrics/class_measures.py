@@ -43,11 +43,11 @@ def pair_plan(states: GeometryStates, statistic: Callable[[PairTotals], np.ndarr
     """Jackknife of a statistic of PairTotals over classes or over images, by states.options.population."""
     if states.options.intervals and states.options.population == "images":
         return IntervalPlan(lambda value: jackknife_interval(value, statistic(sums().without_each_row()), low, high), ROW_JACKKNIFE)
-    return class_plan(
-        states, lambda value: jackknife_interval(value, statistic(sums().without_each_group()), low, high), class_method(states.n_classes))  # fmt: skip
+    by_group = lambda value: jackknife_interval(value, statistic(sums().without_each_group()), low, high)  # noqa: E731
+    return class_plan(states, by_group, class_method(states.n_classes))
 
 
-# --- statistics of pairs ---------------------------------------------------------------------------------------------------------------------
+# --- statistics of pairs ----------------------------------------------------------------------------------------------
 
 
 def d_prime_of(totals: PairTotals) -> np.ndarray:
@@ -77,7 +77,7 @@ def _class_mean_plan(states: GeometryStates, values: Callable[[], np.ndarray]) -
     return class_plan(states, interval, CLASS_JACKKNIFE)
 
 
-# --- centroids ----------------------------------------------------------------------------------------------------------------------------------
+# --- centroids --------------------------------------------------------------------------------------------------------
 
 
 def _unit_means(centroids: Centroids) -> np.ndarray:
@@ -133,14 +133,16 @@ def _pair_table(states: GeometryStates) -> dict[str, _Entry]:
     def same_only() -> float:
         return float(2.0 * (1.0 - states.same_class_pairs()[1]))
 
+    by_class = lambda: _d_prime_by_class(states)  # noqa: E731
+
     def class_mean() -> float:
         states.require_pairs()
-        return float(_d_prime_by_class(states).mean())
+        return float(by_class().mean())
 
     return {
         "d_prime": (value(d_prime_of), pair_plan(states, d_prime_of, sums), n_all),
         "d_prime_all_vs_positive": (value(d_prime_against_all), pair_plan(states, d_prime_against_all, sums), n_all),
-        "d_prime_class_mean": (class_mean, _class_mean_plan(states, lambda: _d_prime_by_class(states)), lambda: len(_d_prime_by_class(states))),
+        "d_prime_class_mean": (class_mean, _class_mean_plan(states, by_class), lambda: len(by_class())),
         "alignment_class": (same_only, pair_plan(states, alignment_of, sums, 0.0, 4.0), n_same),
     }
 

@@ -28,7 +28,7 @@ class _Cloud:
         self.states = states
         self.n = states.features.n_samples
 
-    # --- directions ---------------------------------------------------------------------------------------------------------------------
+    # --- directions ---------------------------------------------------------------------------------------------------
 
     @cached_property
     def center(self) -> np.ndarray:
@@ -39,7 +39,7 @@ class _Cloud:
         return int(self.states.unit_gram.count)
 
     def center_norm(self) -> float:
-        return float(min(1.0, np.linalg.norm(self.center)))
+        return min(1.0, float(np.linalg.norm(self.center)))
 
     def mean_cosine(self) -> float:
         self.states.require_directions(2)
@@ -71,7 +71,7 @@ class _Cloud:
         scale = self.n_unit / (self.n_unit - 1.0)
         return normal_interval(value, scale * self.center_square_error(), -1.0 / (self.n_unit - 1.0), 1.0)
 
-    # --- rows -----------------------------------------------------------------------------------------------------------------------------
+    # --- rows ---------------------------------------------------------------------------------------------------------
 
     @cached_property
     def rows(self) -> RowPass:
@@ -156,7 +156,8 @@ def cloud_measures(states: GeometryStates, keys: Iterable[str]) -> dict[str, Mea
     cloud = _Cloud(states)
     table = _table(cloud)
     off = no_interval("intervals were switched off")
-    return {key: measure(key, table[key][0], table[key][1] if states.options.intervals else off, table[key][2]) for key in keys if key in table}
+    chosen = {key: table[key] for key in keys if key in table}
+    return {key: measure(key, value, plan if states.options.intervals else off, n) for key, (value, plan, n) in chosen.items()}
 
 
 _Entry = tuple[Callable[[], float], IntervalPlan, int | Callable[[], int]]
@@ -232,8 +233,10 @@ def _sparsity(cloud: _Cloud) -> dict[str, _Entry]:
             raise UndefinedMeasure(f"needs 2 rows; got {n}" if n < 2 else "all features are zero")
         return float(np.mean((1.0 - columns.absolute[live] ** 2 / n / columns.square[live]) / (1.0 - 1.0 / n)))
 
-    halves = IntervalPlan(lambda value: normal_interval(value, half_sampling_error(cloud.zero_fraction_of, n, states.options.seed), 0.0, 1.0), _HALVES)
-    active = IntervalPlan(lambda value: normal_interval(value, float(cloud.rows.n_zero.std() / np.sqrt(n)), 0.0, width), "standard error of a mean")
+    zeros_error = lambda: half_sampling_error(cloud.zero_fraction_of, n, states.options.seed)  # noqa: E731
+    active_error = lambda: float(cloud.rows.n_zero.std() / np.sqrt(n))  # noqa: E731
+    halves = IntervalPlan(lambda value: normal_interval(value, zeros_error(), 0.0, 1.0), _HALVES)
+    active = IntervalPlan(lambda value: normal_interval(value, active_error(), 0.0, width), "standard error of a mean")
     return {
         "zero_fraction": (lambda: float(states.moments.columns.zeros.sum() / (n * width)), halves, n),
         "dead_features": (lambda: float((states.moments.columns.zeros == n).mean()), no_interval("a count of features, not of images"), n),

@@ -86,7 +86,8 @@ def correlation_by_columns(rows: Rows, mean: np.ndarray, variance: np.ndarray, c
             weight = 1.0 if other == start else 2.0
             sums += weight * np.array([np.abs(r).sum(), r.sum(), np.einsum("ij,ij->", r, r)])
             largest = max(largest, float(np.abs(r).max()))
-    return Correlation(n_rows, *map(float, sums), largest, live, mean[live], scale, None)
+    absolute, signed, square = (float(total) for total in sums)
+    return Correlation(n_rows, absolute, signed, square, largest, live, mean[live], scale, None)
 
 
 def _standardised(rows: Rows, columns: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -31,7 +32,9 @@ def cosine_pair_sums(rows: Rows, codes: np.ndarray, groups: np.ndarray, gram: Li
     return PairSums(codes, groups, all_1, all_2, same_1, same_2, within_1=within[0], within_2=within[1], shift=1.0)
 
 
-def _group_sums(rows: Rows, gram: LiftedGram, group: Run, classes: list[Run], same_1: np.ndarray, same_2: np.ndarray) -> tuple[float, float]:
+def _group_sums(
+    rows: Rows, gram: LiftedGram, group: Run, classes: list[Run], same_1: np.ndarray, same_2: np.ndarray
+) -> tuple[float, float]:
     """Fill the same-class sums of the group's rows; return Σf and Σf² over ordered pairs inside the group."""
     start, stop = group
     if stop - start <= _largest_gram(rows):
@@ -65,7 +68,8 @@ def cosine_pair_totals(rows: Rows, codes: np.ndarray) -> PairTotals:
         for first, last in runs:
             same += (last - first) * (last - first - 1.0), *_class_totals(lifted[first - start : last - start], gram, _largest_gram(rows))
     n = float(len(rows))
-    return PairTotals(*(np.asarray(part) for part in (*same, n * (n - 1.0), *_total_sums(gram))), shift=1.0)
+    all_1, all_2 = (np.asarray(total) for total in _total_sums(gram))
+    return PairTotals(same[0], same[1], same[2], np.asarray(n * (n - 1.0)), all_1, all_2, shift=1.0)
 
 
 def _class_totals(lifted: np.ndarray, gram: LiftedGram, largest: int) -> tuple[float, float]:
@@ -113,7 +117,7 @@ def _gram_of(rows: Rows, reference: np.ndarray | None = None) -> LiftedGram:
 def _runs(values: np.ndarray) -> list[Run]:
     """(start, stop) of each run of equal values."""
     edges = np.flatnonzero(np.r_[True, values[1:] != values[:-1], True]).tolist()
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def _by_moments(rows: Rows, gram: LiftedGram) -> tuple[np.ndarray, np.ndarray]:

@@ -92,7 +92,7 @@ def center_vector_norm(features: Any) -> float:
     >>> center_vector_norm([[1.0, 0.0], [-1.0, 0.0]])
     0.0
     """
-    return float(min(1.0, np.linalg.norm(_center(features)[0])))
+    return min(1.0, float(np.linalg.norm(_center(features)[0])))
 
 
 def mean_cosine(features: Any) -> float:

@@ -111,7 +111,7 @@ def _add_outer(block: np.ndarray, left: np.ndarray, right: np.ndarray) -> None:
 
 
 def cosine_forms(full: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(form, swapped) such that, for lifted unit rows v, cosᵢⱼ - 1 = vᵢᵀ form vⱼ and Σⱼ (cosᵢⱼ - 1)² = vᵢᵀ swapped vᵢ over all rows j of `full`."""
+    """(form, swapped): for lifted unit rows v, cosᵢⱼ - 1 = vᵢᵀ form vⱼ and Σⱼ (cosᵢⱼ - 1)² = vᵢᵀ swapped vᵢ over all rows j of `full`."""
     size = len(full)
     form = np.eye(size)
     form[-2:, -2:] = [[0.0, -0.5], [-0.5, 0.0]]

@@ -1,4 +1,4 @@
-"""A random sample of pairs, half same-class and half different-class: for those who ask for it; every report says how many and from which seed."""
+"""A random sample of pairs, half same-class and half different-class, for those who ask; every report says how many and the seed."""
 
 from __future__ import annotations
 

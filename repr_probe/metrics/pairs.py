@@ -75,7 +75,9 @@ def angle_pass(rows: Rows, codes: np.ndarray, groups: np.ndarray, *, shift: floa
 class _Pass:
     """The running sums of one pair pass."""
 
-    def __init__(self, rows: Rows, codes: np.ndarray, groups: np.ndarray, shift: float, kernel: float | None, device: str, block: int) -> None:
+    def __init__(
+        self, rows: Rows, codes: np.ndarray, groups: np.ndarray, shift: float, kernel: float | None, device: str, block: int
+    ) -> None:
         import torch
 
         self.rows, self.codes, self.groups, self.shift, self.kernel_t = rows, codes, groups, shift, kernel

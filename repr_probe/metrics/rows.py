@@ -18,7 +18,9 @@ class Rows:
     lengths: of all rows of `values`, where they are known already.
     """
 
-    def __init__(self, values: np.ndarray, index: np.ndarray | None = None, *, unit: bool = False, lengths: np.ndarray | None = None) -> None:
+    def __init__(
+        self, values: np.ndarray, index: np.ndarray | None = None, *, unit: bool = False, lengths: np.ndarray | None = None
+    ) -> None:
         self.values = values
         self.index = index
         self.unit = unit

@@ -53,7 +53,8 @@ _SPECTRAL = {
     "effective_rank_eigenvalues": _Spectral(False, False, Spectrum.eigenvalue_rank, Spectrum.gradient_eigenvalue_rank),
     "effective_rank_eigenvalues_centered": _Spectral(False, True, Spectrum.eigenvalue_rank, Spectrum.gradient_eigenvalue_rank),
     "participation_ratio": _Spectral(False, True, Spectrum.participation_ratio, Spectrum.gradient_participation_ratio, square=True),
-    "participation_ratio_uncentered": _Spectral(False, False, Spectrum.participation_ratio, Spectrum.gradient_participation_ratio, square=True),
+    "participation_ratio_uncentered": _Spectral(
+        False, False, Spectrum.participation_ratio, Spectrum.gradient_participation_ratio, square=True),
     "participation_ratio_unit": _Spectral(True, True, Spectrum.participation_ratio, Spectrum.gradient_participation_ratio, square=True),
     "nesum": _Spectral(False, True, Spectrum.nesum, Spectrum.gradient_nesum, top=True),
     "isoscore": _Spectral(False, True, _isoscore, lambda s: s.gradient_participation_ratio() / (s.n_features - 1.0), 0.0,
@@ -100,7 +101,7 @@ def _plan(states: GeometryStates, key: str, errors: dict[str, float]) -> Interva
     return IntervalPlan(lambda value: normal_interval(value, errors[source], spec.low, max(high, value)), _INFLUENCE)
 
 
-# --- standard errors: one projection pass for each kind of rows and centre -------------------------------------------------------------------
+# --- standard errors: one projection pass for each kind of rows and centre --------------------------------------------
 
 
 def _standard_errors(states: GeometryStates, keys: set[str]) -> dict[str, float]:
@@ -123,7 +124,8 @@ def _standard_errors(states: GeometryStates, keys: set[str]) -> dict[str, float]
             gram = states.unit_gram if unit else states.raw_gram
             found = projected_influence(rows, gram.mean() if center else None, spectrum.vectors, gradients)
             errors[_top_name(unit, center)] = float(found[0])
-            errors |= {key: _with_second_order(key, float(error), spectrum, len(rows)) for key, error in zip(chosen, found[1:], strict=True)}
+            for key, error in zip(chosen, found[1:], strict=True):
+                errors[key] = _with_second_order(key, float(error), spectrum, len(rows))
     return errors
 
 
@@ -170,7 +172,7 @@ def _half_sampling_plan(states: GeometryStates, spec: _Spectral, high: float) ->
     return IntervalPlan(interval, f"half-sampling of rows ({count} halves)")
 
 
-# --- values that are not a function of one spectrum alone ---------------------------------------------------------------------------------------
+# --- values that are not a function of one spectrum alone -------------------------------------------------------------
 
 
 def _debiased_participation(states: GeometryStates) -> float:

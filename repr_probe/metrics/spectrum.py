@@ -15,7 +15,7 @@ _EPS = 2.0**-52
 class Spectrum:
     """Eigenvalues of (1/N) Σ x xᵀ, descending, those below rounding dropped; vectors (D, rank), one column each.
 
-    `gradient_*` methods give ∂measure/∂λⱼ: with them the standard error of any spectral measure is that of one linear statistic (influence.py).
+    `gradient_*` methods give ∂measure/∂λⱼ: the standard error of any spectral measure is that of one linear statistic (inference.py).
     """
 
     values: np.ndarray
@@ -26,7 +26,7 @@ class Spectrum:
     def rank(self) -> int:
         return len(self.values)
 
-    # --- measures -----------------------------------------------------------------------------------------------------------------------
+    # --- measures -----------------------------------------------------------------------------------------------------
 
     def top_share(self) -> float:
         return float(self.values[0] / self.values.sum())
@@ -47,7 +47,7 @@ class Spectrum:
     def nesum(self) -> float:
         return float(self.values.sum() / self.values[0])
 
-    # --- derivatives ----------------------------------------------------------------------------------------------------------------------
+    # --- derivatives --------------------------------------------------------------------------------------------------
 
     def gradient_top_share(self) -> np.ndarray:
         total = self.values.sum()
@@ -135,7 +135,7 @@ class PowerLaw:
 
 
 def power_law(values: np.ndarray, *, weighted: bool = True, low: int = 11, high: int = 100) -> PowerLaw:
-    """α-ReQ's decay exponent of a descending spectrum: least squares of ln λⱼ on ln j, weights 1/j (Agrawal et al. 2022, Stringer et al. 2019).
+    """α-ReQ's decay exponent of a descending spectrum: least squares of ln λⱼ on ln j, weights 1/j (Agrawal 2022, Stringer 2019).
 
     The upper index is min(high, rank/2). Raises UndefinedMeasure with fewer than ten points.
 

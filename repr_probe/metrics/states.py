@@ -38,9 +38,9 @@ class Options:
 
 
 class GeometryStates:
-    """Lazily computed states of one set of features. Everything spherical runs on the non-zero rows, everything labelled on those with a label.
+    """Lazily computed states of one set of features. All spherical work runs on the non-zero rows, labelled work on those with a label.
 
-    With more features than rows, Gram matrices are taken of the rows in N coordinates (a rotation: QR), which changes no measure that uses them.
+    With more features than rows, Gram matrices are of the rows in N coordinates (a rotation: QR), which changes no measure made of them.
     """
 
     def __init__(self, features: Features, options: Options | None = None) -> None:
@@ -48,7 +48,7 @@ class GeometryStates:
         self.options = options or Options()
         self.rows = Rows(features.values)
 
-    # --- rows -----------------------------------------------------------------------------------------------------------------------------
+    # --- rows ---------------------------------------------------------------------------------------------------------
 
     @cached_property
     def wide(self) -> bool:
@@ -59,7 +59,7 @@ class GeometryStates:
         """Raw rows with the inner products of `rows` in min(N, D) coordinates."""
         if not self.wide:
             return self.rows
-        triangle = np.linalg.qr(self.rows.block(0, len(self.rows)).T, mode="r")
+        triangle = np.asarray(np.linalg.qr(self.rows.block(0, len(self.rows)).T, mode="r"))
         return Rows(np.ascontiguousarray(triangle.T))
 
     @cached_property
@@ -84,7 +84,7 @@ class GeometryStates:
 
     @cached_property
     def order(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(index of the non-zero rows: labelled first, sorted by group and class; codes; groups), the last two for the labelled rows, dense from 0."""
+        """(index of the non-zero rows: labelled first, sorted by group and class; codes; groups); codes and groups of the labelled, from 0."""
         kept = np.flatnonzero(~self.zero_rows)
         labelled, free = kept[self.labels[kept] >= 0], kept[self.labels[kept] < 0]
         _, codes = np.unique(self.labels[labelled], return_inverse=True)
@@ -110,7 +110,7 @@ class GeometryStates:
         if self.n_unit < n:
             raise UndefinedMeasure(f"needs {n} non-zero rows; got {self.n_unit}")
 
-    # --- one pass ---------------------------------------------------------------------------------------------------------------------------
+    # --- one pass -----------------------------------------------------------------------------------------------------
 
     @cached_property
     def moments(self) -> MomentState:
@@ -148,7 +148,7 @@ class GeometryStates:
         sums = self.moments.scalars
         return sums.norm2**2 / sums.norm4 if sums.norm4 > 0 else 0.0
 
-    # --- spectra ----------------------------------------------------------------------------------------------------------------------------
+    # --- spectra ------------------------------------------------------------------------------------------------------
 
     @cached_property
     def _spectra(self) -> dict[tuple[bool, bool], Spectrum]:
@@ -179,7 +179,7 @@ class GeometryStates:
             return self.space
         return self.directions(np.flatnonzero(~self.zero_rows) if self.zero_rows.any() else None)
 
-    # --- columns ------------------------------------------------------------------------------------------------------------------------------
+    # --- columns ------------------------------------------------------------------------------------------------------
 
     @cached_property
     def column_moments(self) -> tuple[np.ndarray, np.ndarray]:
@@ -219,7 +219,7 @@ class GeometryStates:
             return correlation_by_columns(self.unit_rows, mean, variance, constant)
         return correlation_of(self.unit_gram.scatter(), mean, constant, self.n_unit)
 
-    # --- pairs and classes --------------------------------------------------------------------------------------------------------------------
+    # --- pairs and classes --------------------------------------------------------------------------------------------
 
     def require_labels(self) -> None:
         if not self.n_labelled:

@@ -105,7 +105,7 @@ def _computed(
 ) -> list[FeatureStore]:
     from repr_probe.datasets.open import open_dataset
     from repr_probe.encoders.load import load_encoder
-    from repr_probe.extract import extract_features
+    from repr_probe.extraction import extract_features
     from repr_probe.workflows.request_index import remember
 
     encoder = load_encoder(checkpoint, **loading)

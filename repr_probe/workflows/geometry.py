@@ -80,8 +80,12 @@ def _row_name(checkpoint: str | Path, layer: str | None) -> str:
 
 def _from_features(source: str | Path, images: Mapping[str, Any], measuring: Mapping[str, Any]) -> GeometryReport | list[GeometryReport]:
     path = Path(source)
+    if not path.exists() and path.suffix:
+        raise UsageError(f"the checkpoint must be a file, a store or a known name; got {str(source)!r}, which is not there")
     if not path.exists():
         raise UsageError(f"--dataset must name a data set or a folder of images for {str(source)!r}; got none; see repro-probe datasets")
+    if path.is_dir() and not (path / "meta.json").is_file():
+        raise UsageError(f"the checkpoint must be a file, a store or a known name; got the folder {path.name}; images go with --dataset")
     kind = sniff(path)
     given = [name for name, value in images.items() if value is not None]
     if kind == "json":

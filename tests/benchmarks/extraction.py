@@ -22,7 +22,7 @@ from torchvision import transforms
 
 from repr_probe.datasets.open import open_dataset
 from repr_probe.encoders.load import load_encoder
-from repr_probe.extract import extract_features
+from repr_probe.extraction import extract_features
 from repr_probe.loading import available_cores
 
 

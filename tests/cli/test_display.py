@@ -2,10 +2,9 @@ from __future__ import annotations
 
 import io
 
+from repr_probe import progress
 from repr_probe.cli import display
 from repr_probe.cli.display import BarReporter, LineReporter, shown
-
-from repr_probe import progress
 
 
 def test_quiet_says_nothing(capsys):

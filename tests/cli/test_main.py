@@ -7,8 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from repr_probe.cli.failures import explain, one_line
 
+from repr_probe.cli.failures import explain, one_line
 from repr_probe.errors import DatasetError, StoreError, UsageError
 
 HEAVY = ("torch", "sklearn", "scipy.stats", "matplotlib", "nltk", "sentence_transformers", "transformers", "captum", "torchvision", "timm",

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from repr_probe.cli.values import parse_channels, parse_image_size, parse_pairs
 
+from repr_probe.cli.values import parse_channels, parse_image_size, parse_pairs
 from repr_probe.errors import UsageError
 
 

@@ -54,6 +54,11 @@ def test_every_measure_against_its_formula(values, brute):
 # --- centre -----------------------------------------------------------------------------------------------------------
 
 
+def test_extreme_norms(values):
+    found = values([[3.0, 4.0], [0.0, 2.0], [5.0, 12.0]], keys=["norm_min", "norm_max", "mean_norm"])
+    assert list(found.values()) == [2.0, 13.0, 20 / 3]
+
+
 def test_antipodal_pairs_have_no_centre(values):
     x = cloud() - 1
     found = values(np.concatenate([x, -x]))
