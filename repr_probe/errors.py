@@ -2,7 +2,14 @@
 
 
 class ReprProbeError(Exception):
-    """Base of all errors raised on purpose. The command line prints the message on one line and exits with 1."""
+    """Base of all errors raised on purpose. The command line prints the message on one line and exits with 1.
+
+    code: a short fixed name of what is wrong ("E_TRUNCATED"), for programs and for searching the documentation; "" where there is none.
+    """
+
+    def __init__(self, message: str = "", *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class UsageError(ReprProbeError, ValueError):

@@ -7,20 +7,36 @@ from dataclasses import dataclass
 from functools import cache
 
 from repr_probe.errors import CheckpointError
+from repr_probe.files.printable import printable
 
 LIBRARIES = ("torchvision", "timm", "repr_probe")
-OWN_NETWORKS = ("digits_net",)
+# Networks of this package: digits_net, and two whose sizes are options: repr_probe:resnet(layers=3-3-3, width=16, shortcut=A).
+OWN_NETWORKS = ("digits_net", "resnet", "vit")
+Option = str | int | float | bool
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network that can be built: its library and its name there. A timm name may carry the tag of a configuration ("x.y")."""
+    """A network that can be built: its library and its name there. A timm name may carry the tag of a configuration ("x.y").
+
+    options: sizes of a parametric network, sorted by name; only networks of this package have them.
+    """
 
     library: str
     name: str
+    options: tuple[tuple[str, Option], ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.library}:{self.name}"
+        options = ", ".join(f"{name}={value}" for name, value in self.options)
+        return f"{self.library}:{self.name}" + (f"({options})" if options else "")
+
+    def changed(self, **options: Option) -> Architecture:
+        """The same network with some options set.
+
+        >>> str(Architecture("repr_probe", "resnet", (("width", 16),)).changed(layers="3-3-3"))
+        'repr_probe:resnet(layers=3-3-3, width=16)'
+        """
+        return Architecture(self.library, self.name, tuple(sorted({**dict(self.options), **options}.items())))
 
 
 def resolve_architecture(text: str) -> Architecture:
@@ -28,15 +44,42 @@ def resolve_architecture(text: str) -> Architecture:
 
     Raises CheckpointError with the nearest names when there is none.
     """
-    library, colon, name = text.strip().partition(":")
+    plain, bracket, written = text.strip().partition("(")
+    options = parse_options(written) if bracket else ()
+    library, colon, name = plain.strip().partition(":")
     if not colon:
         library, name = "", library
     if library and library not in LIBRARIES:
         raise CheckpointError(f"arch must name a library of {', '.join(LIBRARIES)} before the colon; got {text!r}")
     for candidate in (library,) if library else LIBRARIES:
         if _exists(candidate, name):
-            return Architecture(candidate, name)
+            if options and candidate != "repr_probe":
+                raise CheckpointError(f"arch must have options in brackets only for networks of repr_probe; got {text!r}")
+            return Architecture(candidate, name, options)
     raise CheckpointError(f"arch must be a network of torchvision or timm; got {text!r}; {nearest_architectures(text)}")
+
+
+def parse_options(written: str) -> tuple[tuple[str, Option], ...]:
+    """`name=value, name=value)`: what `str(Architecture)` writes in its brackets.
+
+    >>> parse_options("layers=3-3-3, width=16, se=False)")
+    (('layers', '3-3-3'), ('se', False), ('width', 16))
+    """
+    if not written.endswith(")") or "=" not in written:
+        raise CheckpointError(f"arch must have its options as (name=value, ...); got ({printable(written)}")
+    pairs = [item.partition("=") for item in written[:-1].split(",")]
+    return tuple(sorted((name.strip(), _option_value(value.strip())) for name, _, value in pairs))
+
+
+def _option_value(text: str) -> Option:
+    if text in ("True", "False"):
+        return text == "True"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def nearest_architectures(text: str) -> str:

@@ -39,10 +39,13 @@ def build_network(
     channels: input channels of the stem.  image_size: only for networks whose weights depend on it (position tables).
     pretrained: weights published by the library, downloaded when they are not on this machine.
     """
-    builders = {"torchvision": _build_torchvision, "timm": _build_timm, "repr_probe": _build_own}
     with _seeded(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # announcements of the libraries about their own future
-        network = builders[architecture.library](architecture.name, channels, pretrained, image_size)
+        if architecture.library == "repr_probe":
+            module = _build_own(architecture, channels, image_size)
+            network = Network(module, (), lambda: shapes_of(module))
+        else:
+            network = BUILDERS[architecture.library](architecture.name, channels, pretrained, image_size)
     network.module.eval().float().requires_grad_(False)
     return network
 
@@ -59,11 +62,19 @@ def shapes_of(module: nn.Module) -> Shapes:
     return [(name, tuple(tensor.shape)) for name, tensor in module.state_dict().items()]
 
 
-def _build_own(name: str, channels: int, pretrained: bool, image_size: tuple[int, int] | None) -> Network:
+def _build_own(architecture: Architecture, channels: int, image_size: tuple[int, int] | None) -> nn.Module:
+    options = dict(architecture.options)
+    if architecture.name == "resnet":
+        from repr_probe.encoders.resnets.network import build_resnet
+
+        return build_resnet(options, channels=channels)
+    if architecture.name == "vit":
+        from repr_probe.encoders.vits.network import build_vit
+
+        return build_vit(options, channels=channels, image_size=image_size)
     from repr_probe.encoders.digits_net import DigitsNet
 
-    module = DigitsNet()
-    return Network(module, (), lambda: shapes_of(module))
+    return DigitsNet()
 
 
 def _build_timm(name: str, channels: int, pretrained: bool, image_size: tuple[int, int] | None) -> Network:
@@ -136,3 +147,6 @@ def _take_off_head(module: nn.Module) -> tuple[str, ...]:
     if not kept:
         return (attribute,)
     return tuple(f"{attribute}.{index}" for index in range(len(kept), 100))
+
+
+BUILDERS = {"torchvision": _build_torchvision, "timm": _build_timm}
