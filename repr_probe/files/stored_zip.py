@@ -1,0 +1,65 @@
+"""Zip archives whose entries are stored as they are, as every weight format has them: entries are views into the mapped file."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from repr_probe.errors import FileFormatError
+from repr_probe.files.printable import listed, printable
+from repr_probe.files.raw_tensors import map_file
+
+LOCAL_HEADER = 30  # bytes before the name of an entry, which stands once more in front of its content
+
+
+class StoredZip:
+    """The archive at `path`, after its directory was checked: nothing compressed, no name twice, nothing outside the file, no overlap.
+
+    names: its entries without their common first folder, which torch names after the file.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                entries = archive.infolist()
+        except (zipfile.BadZipFile, OSError, ValueError, EOFError, NotImplementedError):
+            raise FileFormatError(f"{path} must be complete; its zip directory is missing; copy it again", code="E_TRUNCATED") from None
+        self._data = map_file(self.path)
+        self._check(entries)
+        first = {entry.filename.split("/", 1)[0] for entry in entries}
+        root = f"{first.pop()}/" if len(first) == 1 and all("/" in entry.filename for entry in entries) else ""
+        self._places = {entry.filename[len(root) :]: self._place(entry) for entry in entries}
+        self.names = list(self._places)
+
+    def bytes_of(self, name: str) -> np.ndarray:
+        """The content of an entry, (n,) uint8; E_MISSING_STORAGE where there is none of this name."""
+        if name not in self._places:
+            raise FileFormatError(f"{self.path} must be complete; its entry {printable(name)} is missing", code="E_MISSING_STORAGE")
+        start, end = self._places[name]
+        return self._data[start:end]
+
+    def _check(self, entries: list[zipfile.ZipInfo]) -> None:
+        packed = [entry.filename for entry in entries if entry.compress_type or entry.compress_size != entry.file_size]
+        if packed:
+            text = f"{self.path} must be uncompressed, as torch writes; got compressed entries ({listed(packed)}); nothing was unpacked"
+            raise FileFormatError(text, code="E_ZIP_COMPRESSED")
+        names = [entry.filename for entry in entries]
+        if len(set(names)) < len(names):
+            raise FileFormatError(f"{self.path} must name every entry once; got some twice", code="E_ZIP_DUP")
+        ordered = sorted(entries, key=lambda entry: entry.header_offset)
+        nexts = [entry.header_offset for entry in ordered[1:]] + [len(self._data)]
+        for entry, following in zip(ordered, nexts, strict=True):
+            if entry.header_offset < 0 or entry.header_offset + LOCAL_HEADER + entry.file_size > following:
+                text = f"{self.path} must be undamaged; its entry {printable(entry.filename)} reaches into the next"
+                raise FileFormatError(text, code="E_SIZE_MISMATCH")
+
+    def _place(self, entry: zipfile.ZipInfo) -> tuple[int, int]:
+        header = self._data[entry.header_offset : entry.header_offset + LOCAL_HEADER].tobytes()
+        start = entry.header_offset + LOCAL_HEADER + sum(int.from_bytes(header[at : at + 2], "little") for at in (26, 28))
+        if header[:4] != b"PK\x03\x04" or start + entry.file_size > len(self._data):
+            text = f"{self.path} must be undamaged; its entry {printable(entry.filename)} is not where its directory says"
+            raise FileFormatError(text, code="E_SIZE_MISMATCH")
+        return start, start + entry.file_size
