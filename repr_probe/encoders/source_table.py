@@ -1,0 +1,461 @@
+"""What is known of the programs that write checkpoints: how their files can be told, which weights they evaluate, on which images.
+
+A row is matched by the names in a file alone: keys at its top, components of tensor names, words its arguments say. The first row that
+fits counts, so rows that ask for more stand before rows that ask for less, and rows about mere wrappers stand last.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from repr_probe.preprocessing import InputSpec
+
+Said = Mapping[str, Any]
+EMA, ONLINE, UNKNOWN = "ema", "online", "unknown"
+
+
+@dataclass(frozen=True)
+class RoleRule:
+    """Of two encoders side by side, `kept` is taken and `dropped` is not; both are whole components of a path.
+
+    role: what `kept` is, "ema" or "online"; `dropped` is the other.  why: for people.
+    beside: the rule holds only with one of these components beside the encoders.
+    """
+
+    kept: str
+    dropped: str
+    role: str
+    why: str
+    beside: tuple[str, ...] = ()
+
+    @property
+    def other_role(self) -> str:
+        return ONLINE if self.role == EMA else EMA
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The names of a file. top: keys at its top.  parts: components of containers and tensor names.  text: tensor names, one a line."""
+
+    top: frozenset[str]
+    parts: frozenset[str]
+    text: str
+    said: Said = field(default_factory=dict)
+
+    def depth(self) -> int:
+        """Number of numbered blocks of a vision transformer, 0 without."""
+        return 1 + max((int(number) for number in re.findall(r"(?:^|\.)blocks\.(\d{1,3})\.", self.text, re.MULTILINE)), default=-1)
+
+
+@dataclass(frozen=True)
+class Sign:
+    """What must be there, all of it; "a|b" is either. names: regular expressions on whole tensor names, ^ and $ at their ends.
+
+    said: words that the arguments in the file (or beside it) must have.  absent: keys or components that must not be there.
+    """
+
+    top: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+
+    def met(self, seen: Seen) -> str:
+        """What of the sign was found, for people; "" when something lacks."""
+        if any(word in seen.top or word in seen.parts for word in self.absent):
+            return ""
+        tops = [_one_of(wanted, seen.top) for wanted in self.top]
+        parts = [_one_of(wanted, seen.parts) for wanted in self.parts]
+        words = [next((word for word in wanted.split("|") if said_word(seen.said, word) is not None), "") for wanted in self.said]
+        if not all((*tops, *parts, *words)):
+            return ""
+        lines = [re.search(pattern, seen.text, re.MULTILINE) for pattern in self.names]
+        if any(line is None for line in lines):
+            return ""
+        found = [f"key '{top}'" for top in tops] + [f"part '{part}'" for part in parts]
+        found += [f"argument '{word}'" for word in words] + [f"tensor '{line[0]}'" for line in lines if line is not None]
+        return ", ".join(found)
+
+
+def _one_of(wanted: str, there: frozenset[str]) -> str:
+    return next((word for word in wanted.split("|") if word in there), "")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A program and its files.
+
+    sign: alternatives, any of which tells its files.  use: which of two encoders its authors evaluate, and role.
+    input: preprocessing of its own evaluation, or a function of the arguments in the file that gives it.
+    clues: facts of the network that its tensors do not show, as a function of the names.  notes: what the user should know.
+    """
+
+    name: str
+    sign: tuple[Sign, ...]
+    use: RoleRule | None = None
+    input: InputSpec | Callable[[Seen], InputSpec | None] | None = None
+    clues: Callable[[Seen], Mapping[str, Any]] | None = None
+    notes: tuple[str, ...] = ()
+
+
+def said_word(said: Said, word: str) -> Any:
+    """The value at the dotted path `word` in the first of the places that has it, else None.
+
+    >>> said_word({"args": {"lr": 1}, "hyper_parameters": {"data": {"dataset": "cifar10"}}}, "data.dataset")
+    'cifar10'
+    """
+    for place in (said, *said.values()):
+        value: Any = place
+        for key in (word,) if isinstance(place, Mapping) and word in place else word.split("."):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        if value is not None:
+            return value
+    return None
+
+
+def first_said(said: Said, *words: str) -> Any:
+    return next((value for word in words if (value := said_word(said, word)) is not None), None)
+
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+HALVES = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+PLAIN = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+SATELLITE = ((0.430, 0.411, 0.296), (0.213, 0.156, 0.143))
+SOLO_CIFAR = ((0.4914, 0.4822, 0.4465), (0.247, 0.243, 0.261))
+SOLO_STL = ((0.4914, 0.4823, 0.4466), (0.247, 0.243, 0.261))
+CIFAR10 = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
+SUPCON_CIFAR100 = ((0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761))
+WEI_CIFAR100 = ((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762))
+
+
+def spec(values: tuple[tuple[float, ...], tuple[float, ...]], size: int = 224, interpolation: str = "bilinear", resize: int = 256) -> InputSpec:
+    """The shorter side to `resize`, the centre `size`; where sources stays empty the row's name is filled in."""
+    return InputSpec((size, size), values[0], values[1], interpolation, size / resize)
+
+
+def small(values: tuple[tuple[float, ...], tuple[float, ...]], size: int = 32) -> InputSpec:
+    """Small images as they are."""
+    return spec(values, size, resize=size)
+
+
+USUAL = spec(IMAGENET)
+USUAL_BICUBIC = spec(IMAGENET, interpolation="bicubic")
+
+
+def _solo_input(seen: Seen) -> InputSpec | None:
+    dataset = str(first_said(seen.said, "data.dataset", "dataset") or "").lower()
+    known = {"stl10": small(SOLO_STL, 96), "imagenet": USUAL, "imagenet100": USUAL, "cifar10": small(SOLO_CIFAR), "cifar100": small(SOLO_CIFAR)}
+    return known[dataset].override(f"solo-learn's evaluation of {dataset}") if dataset in known else None
+
+
+def _solo_clues(seen: Seen) -> dict[str, Any]:
+    dataset = str(first_said(seen.said, "data.dataset", "dataset") or "").lower()
+    return {"stem": "solo"} if dataset in ("cifar10", "cifar100") or said_word(seen.said, "cifar") is True else {}
+
+
+def _supcon_input(seen: Seen) -> InputSpec | None:
+    dataset = first_said(seen.said, "opt.dataset", "dataset")
+    if dataset == "path":
+        try:
+            mean, std = (ast.literal_eval(str(first_said(seen.said, f"opt.{name}", name))) for name in ("mean", "std"))
+            return small((tuple(map(float, mean)), tuple(map(float, std)))) if len(mean) == len(std) == 3 else None
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            return None
+    return {"cifar10": small(CIFAR10), "cifar100": small(SUPCON_CIFAR100)}.get(str(dataset))
+
+
+def _torchvision_input(seen: Seen) -> InputSpec:
+    """torchvision's reference scripts write the evaluation sizes into their arguments."""
+    crop, resize = first_said(seen.said, "val_crop_size"), first_said(seen.said, "val_resize_size")
+    interpolation = first_said(seen.said, "interpolation")
+    if not (isinstance(crop, int) and isinstance(resize, int) and 0 < crop <= resize):
+        return USUAL
+    return spec(IMAGENET, crop, interpolation if interpolation in ("bilinear", "bicubic") else "bilinear", resize)
+
+
+def _patch_clue(seen: Seen) -> dict[str, Any]:
+    patch = said_word(seen.said, "patch_size")
+    return {"patch_size": patch} if isinstance(patch, int) and not isinstance(patch, bool) else {}
+
+
+def _moco3_clues(seen: Seen) -> dict[str, Any]:
+    """Its small network has 12 heads at width 384, where everybody else has 6."""
+    heads = {12: 12, 24: 16, 32: 16}.get(seen.depth())
+    return {"heads": heads} if heads else {}
+
+
+def _ijepa_clues(seen: Seen) -> dict[str, Any]:
+    heads = {24: 16, 32: 16, 40: 16}.get(seen.depth())
+    return {"pool": "mean", **({"heads": heads} if heads else {})}
+
+
+def _mae_clues(seen: Seen) -> dict[str, Any]:
+    heads = {24: 16, 32: 16}.get(seen.depth())
+    pooled = re.search(r"^fc_norm\.", seen.text, re.MULTILINE) is not None or said_word(seen.said, "global_pool") is True
+    return {"pool": "mean" if pooled and "decoder_embed" not in seen.parts else "cls", **({"heads": heads} if heads else {})}
+
+
+def _numbered_small(seen: Seen) -> InputSpec:
+    """Lightly's own ResNetGenerator has stages 2 to 5 and is made for CIFAR-10; torchvision's numbered children have 4 to 7."""
+    return small(IMAGENET) if re.search(r"backbone(?:_momentum)?\.[23]\.\d+\.", seen.text) else USUAL
+
+
+def _openclip_clues(seen: Seen) -> dict[str, Any]:
+    name = str(said_word(seen.said, "name") or "").lower()
+    return {"activation": "quick_gelu" if "quickgelu" in name else "gelu"} if name else {}
+
+
+RESNET_STEM = r"^(?:backbone\.)?conv1\.weight$"
+NUMBERED = r"^(?:.*\.)?(?:teacher_|student_)?backbone(?:_momentum)?\.\d+\."
+KEY_BACKBONE = RoleRule("backbone", "key_backbone", ONLINE, "beside key_backbone, backbone is the network that was trained (Lightly's MoCo)")
+
+SELF_SUPERVISED_RESNETS: tuple[Source, ...] = (
+    Source("this package", (Sign(top=("repr_probe",)),)),
+    Source(
+        "solo-learn",
+        (
+            Sign(parts=("backbone|encoder",), said=("method", "data.dataset|dataset", "backbone|encoder")),
+            Sign(parts=("backbone|encoder", "classifier", "projector|momentum_projector|momentum_classifier")),
+        ),
+        use=RoleRule("encoder", "momentum_encoder", ONLINE, "solo-learn evaluates the trained encoder, not momentum_encoder"),
+        input=_solo_input, clues=_solo_clues,
+        notes=(
+            "solo-learn normalises CIFAR otherwise in pre-training than in evaluation; its evaluation is followed where the file names the data set",
+            "solo-learn's stem for CIFAR pads by 2: --stem solo, unless the file says so itself",
+        ),
+    ),
+    Source(
+        "Lightly examples (numbered backbone)",
+        (Sign(parts=("projection_head|projection_mlp|prediction_head|prediction_mlp|head|teacher_head|student_head|prototypes",),
+              names=(NUMBERED,)),),
+        input=_numbered_small,
+        notes=("Lightly's CIFAR-10 benchmark takes 32 pixels with ImageNet's mean and SD, its imagenette benchmark 128: --image-size",),
+    ),
+    Source(
+        "Lightly benchmark, MoCo v2 before February 2024", (Sign(parts=("backbone", "query_backbone")),), input=USUAL,
+        use=RoleRule("backbone", "query_backbone", EMA, "beside query_backbone, backbone is its moving average (Lightly's older MoCo)"),
+    ),
+    Source("Lightly benchmark, MoCo v2", (Sign(parts=("backbone", "key_backbone")),), use=KEY_BACKBONE, input=USUAL),
+    Source(
+        "Lightly benchmark, BYOL before February 2024",
+        (Sign(parts=("backbone", "student_backbone", "student_prediction_head|prediction_head")),), input=USUAL,
+        use=RoleRule("backbone", "student_backbone", EMA, "beside student_backbone, backbone is its moving average (Lightly's older BYOL)"),
+    ),
+    Source(
+        "Lightly benchmark, DINO", (Sign(parts=("backbone", "student_backbone")),), input=USUAL,
+        use=RoleRule("backbone", "student_backbone", EMA, "beside student_backbone, backbone is its moving average (Lightly's DINO)"),
+    ),
+    Source(
+        "Lightly benchmark, BYOL", (Sign(parts=("backbone", "teacher_backbone", "prediction_head")),), input=USUAL,
+        use=RoleRule("backbone", "teacher_backbone", ONLINE, "beside teacher_backbone, backbone is the network that was trained (Lightly's BYOL)"),
+    ),
+    Source("Lightly benchmark, SwAV", (Sign(parts=("backbone", "projection_head", "prototypes", "online_classifier")),), input=USUAL),
+    Source(
+        "Lightly benchmark (SimCLR, Barlow Twins or VICReg)", (Sign(parts=("backbone", "projection_head", "online_classifier")),), input=USUAL,
+    ),
+    Source("Lightly's older model zoo", (Sign(names=(r"(?:^|\.)features\.\d+\.\d+\.conv1\.weight$",)),)),
+    Source(
+        "ReSA", (Sign(parts=("encoder", "momentum_encoder", "projector|momentum_projector"), absent=("classifier",)),), input=USUAL,
+        use=RoleRule("momentum_encoder", "encoder", EMA, "ReSA evaluates momentum_encoder, the moving average of encoder"),
+        notes=("ReSA resizes bilinearly for its linear evaluation and bicubically for kNN: --interp bicubic",),
+    ),
+    Source(
+        "SwAV or DeepCluster-v2", (Sign(names=(r"^projection_head\.", r"^prototypes", r"^layer1\.0\.conv1\.weight$")),), input=USUAL,
+    ),
+    Source("Barlow Twins", (Sign(top=("model",), parts=("backbone", "projector"), names=(r"^bn\.running_mean$",)),), input=USUAL),
+    Source(
+        "VICReg", (Sign(top=("model", "optimizer"), parts=("backbone", "projector"), absent=("classifier", "online_classifier")),), input=USUAL,
+    ),
+    Source(
+        "MoCo", (Sign(parts=("encoder_q",)),), input=USUAL,
+        use=RoleRule("encoder_q", "encoder_k", ONLINE, "MoCo evaluates the query encoder encoder_q"),
+    ),
+    Source(
+        "MoCo v3", (Sign(parts=("base_encoder",)),), input=USUAL, clues=_moco3_clues,
+        use=RoleRule("base_encoder", "momentum_encoder", ONLINE, "MoCo v3 evaluates base_encoder, the network that was trained"),
+    ),
+    Source("SimSiam", (Sign(names=(r"^encoder\.fc\.\d+\.", r"^predictor\.\d+\.")),), input=USUAL),
+    Source(
+        "SimCLR of sthalles", (Sign(top=("state_dict",), names=(r"^backbone\.fc\.[02]\.weight$",)),), input=small(PLAIN, 96),
+        notes=("its images have 96 pixels (STL-10) or 32 (CIFAR-10), and neither mean nor SD is taken off: --image-size 32 for CIFAR-10",),
+    ),
+    Source("SupContrast", (Sign(top=("opt", "model"), names=(r"^encoder\.", r"^(?:head|fc)\.")),), input=_supcon_input),
+    Source("VISSL", (Sign(top=("classy_state_dict",)), Sign(parts=("_feature_blocks",))), input=USUAL),
+    Source(
+        "stable-pretraining",
+        (Sign(parts=("student", "teacher"), names=(r"ema_coefficient$",)),
+         Sign(names=(r"backbone\.student\.", r"backbone\.teacher\."))),
+        use=RoleRule("teacher", "student", EMA, "stable-pretraining evaluates the teacher, the moving average of the student"),
+    ),
+    Source(
+        "mmselfsup or mmpretrain",
+        (Sign(top=("meta", "state_dict"), names=(r"^backbone\.",)), Sign(top=("message_hub", "state_dict")),
+         Sign(top=("state_dict", "ema_state_dict"), parts=("steps",))),
+        use=RoleRule("state_dict", "ema_state_dict", EMA, "mmengine swaps on saving: state_dict already holds the moving average"),
+        input=USUAL,
+    ),
+    Source(
+        "Google SimCLR v2, converted", (Sign(top=("resnet", "head")), Sign(names=(r"^net\.0\.0\.weight$", r"^net\.\d+\.blocks\."))),
+        input=spec(PLAIN, interpolation="bicubic"), notes=("SimCLR's TensorFlow weights take pixels between 0 and 1 without mean and SD",),
+    ),
+    Source(
+        "Google SimCLR, TensorFlow", (Sign(names=(r"(?:^|[./])base_model[./]conv2d(?:_\d+)?[./]kernel",)),),
+        input=spec(PLAIN, interpolation="bicubic"), notes=("SimCLR's TensorFlow weights take pixels between 0 and 1 without mean and SD",),
+    ),
+    Source(
+        "lightly-train", (Sign(top=("lightly_train",)),),
+        use=RoleRule("teacher_embedding_model", "student_embedding_model", EMA, "lightly-train exports the teacher"),
+    ),
+)  # fmt: skip
+
+SMALL_RESNETS: tuple[Source, ...] = (
+    Source(
+        "ResNets for CIFAR-10 of akamaster",
+        (Sign(top=("best_prec1", "state_dict"), names=(r"^linear\.weight$", r"^layer3\."), absent=("layer4",)),), input=small(IMAGENET),
+    ),
+    Source(
+        "ResNets for CIFAR of chenyaofo",
+        (Sign(names=(RESNET_STEM, r"^layer3\.0\.downsample\.0\.weight$", r"^fc\.weight$"), absent=("layer4",)),), input=small(CIFAR10),
+        notes=("weights for CIFAR-100 want --mean 0.507 0.4865 0.4409 --std 0.2673 0.2564 0.2761",),
+    ),
+    Source("CIFAR-10 networks of kuangliu", (Sign(top=("net", "acc", "epoch"),),), input=small(CIFAR10)),
+    Source("CIFAR-100 networks of weiaicunzai", (Sign(names=(r"^conv2_x\.\d+\.residual_function\.0\.weight$",)),), input=small(WEI_CIFAR100)),
+)  # fmt: skip
+
+TEACHER = RoleRule("teacher", "student", EMA, "the teacher, the moving average of the student, is what its authors evaluate")
+TARGET = RoleRule("target_encoder", "encoder", EMA, "I-JEPA evaluates target_encoder, the moving average of encoder")
+TRANSFORMERS: tuple[Source, ...] = (
+    Source("iBOT", (Sign(top=("student", "teacher", "ibot_loss")),), use=TEACHER, input=USUAL_BICUBIC, clues=_patch_clue),
+    Source(
+        "DINOv3", (Sign(names=(r"(?:^|\.)storage_tokens$",)), Sign(names=(r"(?:^|\.)rope_embed\.periods$",))), use=TEACHER,
+        input=spec(IMAGENET, 256, "bicubic", 256), clues=lambda seen: {"eps": 1e-5},
+        notes=("DINOv3 weights trained on satellite images have the same shapes and want --mean 0.430 0.411 0.296 --std 0.213 0.156 0.143",),
+    ),
+    Source("DINO", (Sign(top=("student", "teacher", "args|dino_loss")),), use=TEACHER, input=USUAL_BICUBIC, clues=_patch_clue),
+    Source("DINOv2, training", (Sign(parts=("teacher", "dino_head")),), use=TEACHER, input=spec(IMAGENET, 518, "bicubic", 518)),
+    Source("MAE", (Sign(parts=("decoder_embed", "mask_token"), names=(r"^decoder_blocks\.0\.",)),), input=USUAL_BICUBIC, clues=_mae_clues),
+    Source(
+        "MAE, fine-tuned", (Sign(top=("model", "args"), names=(r"^blocks\.0\.attn\.",), said=("blr", "global_pool|cls_token")),),
+        input=USUAL_BICUBIC, clues=_mae_clues,
+    ),
+    Source("I-JEPA", (Sign(top=("encoder", "target_encoder", "predictor")),), use=TARGET, input=USUAL_BICUBIC, clues=_ijepa_clues),
+    Source(
+        "Lightly's masked transformer", (Sign(names=(r"(?:^|\.)vit\.blocks\.0\.", r"(?:^|\.)mask_token$")),), input=USUAL_BICUBIC,
+        use=RoleRule("teacher_backbone", "student_backbone", EMA, "the teacher is the moving average of the student"),
+    ),
+    Source(
+        "DINOv2", (Sign(names=(r"(?:^|\.)mask_token$", r"(?:^|\.)blocks\.(?:\d+\.)?\d+\.ls1\.gamma$")),), use=TEACHER,
+        input=spec(IMAGENET, 518, "bicubic", 518), notes=("DINOv2 takes any multiple of 14 pixels: --image-size 224",),
+    ),
+    Source(
+        "OpenAI CLIP", (Sign(parts=("visual", "input_resolution", "context_length", "vocab_size")),), input=spec(CLIP, 224, "bicubic", 224),
+        clues=lambda seen: {"activation": "quick_gelu"},
+    ),
+    Source(
+        "OpenCLIP",
+        (Sign(parts=("visual",), names=(r"^visual\.(?:class_embedding$|trunk\.|transformer\.resblocks\.|attnpool\.)",)),),
+        input=spec(CLIP, 224, "bicubic", 224), clues=_openclip_clues,
+        notes=("OpenCLIP: features are those before visual.proj",),
+    ),
+    Source(
+        "Hugging Face CLIP", (Sign(names=(r"(?:^|\.)embeddings\.class_embedding$", r"(?:^|\.)pre_layrnorm\.")),),
+        input=spec(CLIP, 224, "bicubic", 224),
+    ),
+    Source(
+        "Hugging Face DINOv2", (Sign(names=(r"(?:^|\.)embeddings\.patch_embeddings\.projection\.weight$", r"\.layer_scale1\.lambda1$")),),
+        input=USUAL_BICUBIC,
+    ),
+    Source(
+        "Hugging Face ViT", (Sign(names=(r"(?:^|\.)embeddings\.patch_embeddings\.projection\.weight$",)),),
+        input=spec(HALVES, 224, "bilinear", 224),
+    ),
+    Source("Hugging Face ResNet", (Sign(names=(r"(?:^|\.)embedder\.embedder\.convolution\.weight$",)),), input=USUAL_BICUBIC),
+    Source("torchvision vision transformer", (Sign(names=(r"(?:^|\.)conv_proj\.weight$", r"encoder_layer_0\.")),), input=USUAL),
+    Source("sentence-transformers", (Sign(said=("modules.json",)),)),
+)  # fmt: skip
+
+WRAPPERS: tuple[Source, ...] = (
+    Source(
+        "reference scripts of torchvision", (Sign(top=("model", "args"), said=("val_crop_size",)),), input=_torchvision_input,
+        use=RoleRule("model_ema", "model", EMA, "torchvision's scripts evaluate model_ema, the moving average of model"),
+    ),
+    Source(
+        "DeiT", (Sign(top=("model", "model_ema|scaler"), names=(r"^blocks\.0\.attn\.qkv\.weight$",)),), input=USUAL_BICUBIC,
+        use=RoleRule("model_ema", "model", EMA, "DeiT keeps the moving average of model in model_ema"),
+    ),
+    Source(
+        "timm's train.py", (Sign(top=("state_dict", "arch", "state_dict_ema|amp_scaler|metric|version")),),
+        use=RoleRule("state_dict_ema", "state_dict", EMA, "timm evaluates state_dict_ema, the moving average of state_dict"),
+    ),
+    Source("ImageNet example of PyTorch", (Sign(top=("arch", "state_dict", "best_acc1")),), input=USUAL),
+    Source(
+        "Lightning with weight averaging", (Sign(top=("state_dict", "current_model_state|averaging_state")),),
+        use=RoleRule("state_dict", "current_model_state", EMA, "Lightning's WeightAveraging saves the average as state_dict"),
+    ),
+    Source("averaged weights", (Sign(parts=("n_averaged",)), Sign(top=("state_dict_ema|model_ema|ema_state_dict|ema|averaged|params_ema",)))),
+    Source("DeepSpeed", (Sign(top=("module", "ds_version|ds_config")),)),
+    Source("Lightning", (Sign(top=("state_dict", "pytorch-lightning_version")),)),
+    Source(
+        "state_dict alone", (Sign(top=("state_dict",), names=(r"^conv1\.weight$", r"^fc\.weight$")),),
+        notes=("Google's SimCLR weights, converted, have this form too and want --mean 0 --std 1; nothing in the file tells them apart",),
+    ),
+)  # fmt: skip
+
+SOURCES: tuple[Source, ...] = (*SELF_SUPERVISED_RESNETS, *SMALL_RESNETS, *TRANSFORMERS, *WRAPPERS)
+
+
+def _pairs_of_teachers() -> tuple[RoleRule, ...]:
+    pairs = [("teacher", "student")]
+    for word in ("model", "encoder", "network", "net", "embedding_model", "vit"):
+        pairs += [(f"teacher_{word}", f"student_{word}"), (f"{word}_teacher", f"{word}_student")]
+    return tuple(RoleRule(kept, dropped, EMA, f"{kept} is the moving average of {dropped}") for kept, dropped in pairs)
+
+
+def _pairs_of_averages() -> tuple[RoleRule, ...]:
+    """Averaged weights beside raw ones, under the names programs give them."""
+    rules = []
+    for raw in ("model", "state_dict", "model_state_dict", "params", "net", "network", "student"):
+        averages = [f"{raw}_ema", f"ema_{raw}", f"{raw}_averaged", f"averaged_{raw}", f"swa_{raw}", "ema", "averaged", "model_ema", "ema_model"]
+        averages += ["ema_state_dict", "state_dict_ema"] if raw in ("model", "model_state_dict") else []
+        rules += [RoleRule(average, raw, EMA, f"{average} is the moving average of {raw}") for average in dict.fromkeys(averages)]
+    # In mmengine's files, and only there, state_dict is the average; elsewhere the two names alone decide nothing.
+    return tuple(rule for rule in rules if (rule.kept, rule.dropped) != ("ema_state_dict", "state_dict"))
+
+
+def _trained(kept: str, dropped: str, whose: str) -> RoleRule:
+    return RoleRule(kept, dropped, ONLINE, f"beside {dropped}, {kept} is the network that was trained ({whose})")
+
+
+ROLE_RULES: tuple[RoleRule, ...] = (
+    RoleRule("backbone", "student_backbone", EMA, "beside student_backbone, backbone is its moving average (Lightly's DINO and older BYOL)"),
+    RoleRule("backbone", "query_backbone", EMA, "beside query_backbone, backbone is its moving average (Lightly's older MoCo)"),
+    _trained("backbone", "teacher_backbone", "Lightly's BYOL"),
+    KEY_BACKBONE,
+    _trained("backbone", "backbone_momentum", "Lightly's examples"),
+    _trained("backbone", "momentum_backbone", "solo-learn"),
+    _trained("backbone", "target_net", "mmselfsup's BYOL"),
+    _trained("backbone", "encoder_k", "mmselfsup's MoCo"),
+    _trained("backbone", "momentum_encoder", "mmselfsup's MoCo v3"),
+    RoleRule("teacher_backbone", "student_backbone", EMA, "teacher_backbone is the moving average of student_backbone"),
+    RoleRule("encoder", "momentum_encoder", ONLINE, "solo-learn evaluates the trained encoder, not momentum_encoder", ("classifier",)),
+    RoleRule("momentum_encoder", "encoder", EMA, "momentum_encoder is the moving average of encoder (ReSA)"),
+    RoleRule("encoder_q", "encoder_k", ONLINE, "the query encoder is what MoCo evaluates"),
+    RoleRule("base_encoder", "momentum_encoder", ONLINE, "base_encoder is what MoCo v3 evaluates"),
+    TARGET,
+    RoleRule("target_encoder", "context_encoder", EMA, "target_encoder is the moving average of context_encoder"),
+    _trained("online_encoder", "target_encoder", "BYOL"),
+    _trained("online_network", "target_network", "BYOL"),
+    _trained("online_network_state_dict", "target_network_state_dict", "BYOL"),
+    RoleRule(
+        "state_dict", "ema_state_dict", EMA, "mmengine swaps on saving: state_dict already holds the moving average",
+        ("message_hub", "param_schedulers", "meta", "steps"),
+    ),
+    RoleRule("state_dict", "current_model_state", EMA, "Lightning's WeightAveraging saves the average as state_dict"),
+    *_pairs_of_teachers(),
+    *_pairs_of_averages(),
+)  # fmt: skip
