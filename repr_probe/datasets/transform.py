@@ -50,6 +50,8 @@ def build_transform(input: InputSpec) -> EvaluationTransform:
         raise UsageError(f"std must have as many values as mean; got {len(input.std)} for {input.channels}")
     if input.interpolation not in INTERPOLATIONS:
         raise UsageError(f"interpolation must be one of {', '.join(INTERPOLATIONS)}; got {input.interpolation!r}")
+    if input.order not in ("rgb", "bgr"):
+        raise UsageError(f"channels must be rgb or bgr; got {input.order!r}")
     if min(input.size) < 1 or not input.crop_pct > 0:
         raise UsageError(f"input size and crop_pct must be positive; got {input.size} and {input.crop_pct}")
     return EvaluationTransform(input)
@@ -71,6 +73,8 @@ def normalise(image: Image.Image, input: InputSpec) -> torch.Tensor:
     if pixels.ndim == 2:
         pixels = pixels.unsqueeze(-1)
     values = pixels.permute(2, 0, 1).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+    if input.order == "bgr":
+        values = values.flip(0)
     mean, std = (torch.tensor(numbers).view(-1, 1, 1) for numbers in (input.mean, input.std))
     return values.sub_(mean).div_(std)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from functools import cache
 
@@ -12,6 +13,7 @@ from repr_probe.files.printable import printable
 LIBRARIES = ("torchvision", "timm", "repr_probe")
 # Networks of this package: digits_net, and two whose sizes are options: repr_probe:resnet(layers=3-3-3, width=16, shortcut=A).
 OWN_NETWORKS = ("digits_net", "resnet", "vit")
+BY_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 Option = str | int | float | bool
 
 
@@ -28,6 +30,8 @@ class Architecture:
 
     def __str__(self) -> str:
         options = ", ".join(f"{name}={value}" for name, value in self.options)
+        if self.library == "code":
+            return self.name
         return f"{self.library}:{self.name}" + (f"({options})" if options else "")
 
     def changed(self, **options: Option) -> Architecture:
@@ -39,8 +43,8 @@ class Architecture:
         return Architecture(self.library, self.name, tuple(sorted({**dict(self.options), **options}.items())))
 
 
-def resolve_architecture(text: str) -> Architecture:
-    """The network `text` names, with or without its library in front.
+def resolve_architecture(text: str, *, allow_code: bool = False) -> Architecture:
+    """The network `text` names, with or without its library in front; `package.module:callable` (library "code") with `allow_code`.
 
     Raises CheckpointError with the nearest names when there is none.
     """
@@ -49,6 +53,11 @@ def resolve_architecture(text: str) -> Architecture:
     library, colon, name = plain.strip().partition(":")
     if not colon:
         library, name = "", library
+    if is_code_name(text):
+        if not allow_code:
+            code = f"arch must not run code unless that is allowed; got {printable(text)}; if you trust it, add --allow-code"
+            raise CheckpointError(code, code="E_NEEDS_CODE")
+        return Architecture("code", text.strip())
     if library and library not in LIBRARIES:
         raise CheckpointError(f"arch must name a library of {', '.join(LIBRARIES)} before the colon; got {text!r}")
     for candidate in (library,) if library else LIBRARIES:
@@ -57,6 +66,15 @@ def resolve_architecture(text: str) -> Architecture:
                 raise CheckpointError(f"arch must have options in brackets only for networks of repr_probe; got {text!r}")
             return Architecture(candidate, name, options)
     raise CheckpointError(f"arch must be a network of torchvision or timm; got {text!r}; {nearest_architectures(text)}")
+
+
+def is_code_name(text: str) -> bool:
+    """Whether `text` is `package.module:name`, and not a network of a library here.
+
+    >>> is_code_name("mylab.nets:encode"), is_code_name("timm:resnet18"), is_code_name("resnet50.pth")
+    (True, False, False)
+    """
+    return BY_NAME.fullmatch(text.strip()) is not None and text.strip().partition(":")[0] not in LIBRARIES
 
 
 def parse_options(written: str) -> tuple[tuple[str, Option], ...]:

@@ -9,6 +9,8 @@ from repr_probe.encoders.architectures import Architecture
 from repr_probe.errors import CheckpointError, UsageError
 from repr_probe.preprocessing import InputSpec
 
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "box")
+ORDERS = ("rgb", "bgr")
 FIELDS = ("size", "mean", "std", "interpolation", "crop_pct")
 
 
@@ -22,7 +24,17 @@ def input_of(architecture: Architecture, *, pretrained: bool = False) -> InputSp
         return _timm_input(architecture.name)
     if architecture.library == "torchvision":
         return _torchvision_input(architecture.name, pretrained)
+    if architecture.library in ("code", "repr_probe") and architecture.name != "digits_net":
+        return imagenet_input(f"ImageNet's usual, for want of a statement by {architecture}")
     raise CheckpointError(f"{architecture} must come from a file that states its input; give a file written by this toolkit")
+
+
+def imagenet_input(source: str) -> InputSpec:
+    """224 of 256 pixels, bilinear, ImageNet's mean and deviation."""
+    return InputSpec(
+        size=(224, 224), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), interpolation="bilinear", crop_pct=0.875,
+        sources=dict.fromkeys(FIELDS, source),
+    )  # fmt: skip
 
 
 def _timm_input(name: str) -> InputSpec:
@@ -75,8 +87,9 @@ def averaged_over_colours(spec: InputSpec) -> InputSpec:
 
 
 def overridden(
-    spec: InputSpec, *, image_size: int | tuple[int, int] | None, mean: Sequence[float] | float | None, std: Sequence[float] | float | None
-) -> InputSpec:
+    spec: InputSpec, *, image_size: int | tuple[int, int] | None, mean: Sequence[float] | float | None, std: Sequence[float] | float | None,
+    interp: str | None = None, crop_pct: float | None = None, channels: str | None = None,
+) -> InputSpec:  # fmt: skip
     """`spec` with what the user said; raises UsageError for values no image can have."""
     if image_size is not None:
         size = _pair(image_size)
@@ -90,6 +103,18 @@ def overridden(
         if min(values) <= 0:
             raise UsageError(f"std must be positive; got {std}")
         spec = spec.override("--std", std=values)
+    if interp is not None:
+        if interp not in INTERPOLATIONS:
+            raise UsageError(f"interp must be one of {', '.join(INTERPOLATIONS)}; got {interp!r}")
+        spec = spec.override("--interp", interpolation=interp)
+    if crop_pct is not None:
+        if not 0 < crop_pct <= 2:
+            raise UsageError(f"crop_pct must be above 0 and at most 2 (0.875: 256 px cut to 224); got {crop_pct}")
+        spec = spec.override("--crop-pct", crop_pct=float(crop_pct))
+    if channels is not None:
+        if channels not in ORDERS or spec.channels != 3:
+            raise UsageError(f"channels must be one of {', '.join(ORDERS)}, for a network of three channels; got {channels!r} for {spec.channels}")
+        spec = spec.override("--channels", order=channels)
     return spec
 
 

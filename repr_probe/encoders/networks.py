@@ -13,6 +13,7 @@ from torch import nn
 
 from repr_probe.encoders.architectures import Architecture
 from repr_probe.errors import CheckpointError
+from repr_probe.files.printable import printable
 
 RANDOM_SEED = 0
 Shapes = list[tuple[str, tuple[int, ...]]]
@@ -149,4 +150,20 @@ def _take_off_head(module: nn.Module) -> tuple[str, ...]:
     return tuple(f"{attribute}.{index}" for index in range(len(kept), 100))
 
 
-BUILDERS = {"torchvision": _build_torchvision, "timm": _build_timm}
+def _build_code(name: str, channels: int, pretrained: bool, image_size: tuple[int, int] | None) -> Network:
+    """A network class, or a function that returns a network, out of somebody's module; the user has allowed it to run."""
+    from repr_probe.encoders.adapters.open_adapter import current_folder_importable, find_by_name
+
+    with current_folder_importable():
+        found = find_by_name(name)
+        try:
+            module = found if isinstance(found, nn.Module) else found()
+        except Exception as failure:  # foreign code can fail in any way
+            reason = printable(" ".join(f"{type(failure).__name__}: {failure}".split()), limit=200)
+            raise CheckpointError(f"{name} must return a network when it is called; got {reason}", code="E_CODE") from failure
+    if not isinstance(module, nn.Module):
+        raise CheckpointError(f"{name} must return a torch module to hold the weights; got a {type(module).__name__}", code="E_CODE")
+    return Network(module, (), lambda: shapes_of(module))
+
+
+BUILDERS = {"torchvision": _build_torchvision, "timm": _build_timm, "code": _build_code}

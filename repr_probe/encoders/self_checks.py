@@ -6,13 +6,14 @@ from collections.abc import Mapping
 
 import torch
 
-from repr_probe.encoders.match import Match
-from repr_probe.encoders.networks import Network
+from repr_probe.encoders.candidates import Candidate
 from repr_probe.errors import CheckpointError
 from repr_probe.files.printable import printable
 from repr_probe.preprocessing import InputSpec
 
 N_TRIALS = 4
+# Where classifiers stand whatever the family; the names of the network's own library come on top.
+CLASSIFIERS = ("fc", "linear", "classifier", "head")
 
 
 def usable_values(tensors: Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], list[str]]:
@@ -22,14 +23,14 @@ def usable_values(tensors: Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.
     for name, tensor in tensors.items():
         if tensor.is_complex() or tensor.layout is not torch.strided or tensor.is_quantized:
             kind = f"{tensor.dtype}, {tensor.layout}".replace("torch.", "")
-            raise CheckpointError(f"checkpoint must hold dense real tensors; {printable(name)} is {kind}")
+            raise CheckpointError(f"checkpoint must hold dense real tensors; {printable(name)} is {kind}", code="E_DTYPE")
         if tensor.is_floating_point():
             if tensor.dtype != torch.float32:
                 cast.setdefault(str(tensor.dtype).removeprefix("torch."), []).append(name)
             tensor = tensor.float()
             wrong = int((~torch.isfinite(tensor)).sum())
             if wrong:
-                raise CheckpointError(f"checkpoint must hold finite weights; {wrong} of {tensor.numel()} in {printable(name)} are not")
+                raise CheckpointError(f"checkpoint must hold finite weights; {wrong} of {tensor.numel()} in {printable(name)} are not", code="E_NONFINITE")
         values[name] = tensor
     return values, [f"{len(names)} tensors are stored as {dtype}; computed in float32" for dtype, names in cast.items()]
 
@@ -46,24 +47,25 @@ def check_outputs(pooled: torch.Tensor, architecture: str) -> None:
         shape = tuple(pooled.shape) if isinstance(pooled, torch.Tensor) else type(pooled).__name__
         raise CheckpointError(f"{architecture} must give one vector an image; its pooled output is {shape}")
     if not torch.isfinite(pooled).all():
-        raise CheckpointError(f"checkpoint must hold working weights; features of random images are not finite with {architecture}")
+        raise CheckpointError(f"checkpoint must hold working weights; features of random images are not finite with {architecture}", code="E_NONFINITE")
     if bool((pooled == pooled[:1]).all()):
-        raise CheckpointError(f"checkpoint must hold working weights; four different images get the same features with {architecture}")
+        raise CheckpointError(f"checkpoint must hold working weights; four different images get the same features with {architecture}", code="E_DEGENERATE")
 
 
-def check_head_width(match: Match, network: Network, n_features: int) -> None:
+def check_head_width(candidate: Candidate, head_names: tuple[str, ...], n_features: int) -> None:
     """A classifier that stands beside the weights must accept the features: else the file holds another network than the one built."""
-    heads = [f"{match.prefix}{head}." for head in network.head_names]
+    heads = tuple(f"{candidate.prefix}{head}." for head in dict.fromkeys((*head_names, *CLASSIFIERS)))
+    tensors = candidate.container.tensors
     weights = {
-        key: tuple(match.container.tensors[key].shape)
-        for key in match.aside
-        if key.startswith(tuple(heads)) and key.endswith("weight") and match.container.tensors[key].ndim == 2
+        key: tuple(tensors[key].shape)
+        for key in candidate.beside
+        if key.startswith(heads) and key.endswith("weight") and tensors[key].ndim == 2
     }
+    first = next(iter(weights.items()), None)
     widths = [shape[1] for shape in weights.values()]
-    if heads and widths and n_features not in {*widths, sum(widths)}:  # the sum: networks of two branches with a classifier each
-        key, shape = next(iter(weights.items()))
-        got = f"its classifier {printable(key)} takes {shape[1]} features, the network gives {n_features}"
-        raise CheckpointError(f"checkpoint must fit the network; {got}")
+    if first and n_features not in {*widths, sum(widths)}:  # the sum: networks of two branches with a classifier each
+        got = f"its classifier {printable(first[0])} takes {first[1][1]} features, the network gives {n_features}"
+        raise CheckpointError(f"checkpoint must fit the network; {got}; part of it may be missing", code="E_HEAD_WIDTH")
 
 
 def untrained_notes(tensors: Mapping[str, torch.Tensor]) -> list[str]:

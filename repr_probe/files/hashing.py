@@ -14,6 +14,7 @@ from repr_probe.files.home import home
 
 # A file changed again within the resolution of the clock keeps its size and time; so young a file is not remembered.
 _SETTLED_SECONDS = 2.0
+_MOST_FILES = 10_000
 
 
 def sha256_of(path: str | Path) -> str:
@@ -37,6 +38,32 @@ def sha256_of(path: str | Path) -> str:
     if settled and [after.st_size, after.st_mtime_ns] == signature:
         _remember(cache, str(place), [*signature, digest])
     return digest
+
+
+def sha256_of_all(path: str | Path) -> str:
+    """`sha256_of` for a file; for a folder the hash of every file's relative path and hash, in the order of the paths."""
+    place = Path(path)
+    if not place.is_dir():
+        return sha256_of(place)
+    lines = [f"{file.relative_to(place).as_posix()} {sha256_of(file)}" for file in files_in(place)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def bytes_of_all(path: str | Path) -> int:
+    """Size of a file, or of all files in a folder."""
+    place = Path(path)
+    return sum(file.stat().st_size for file in files_in(place)) if place.is_dir() else place.stat().st_size
+
+
+def files_in(folder: Path) -> list[Path]:
+    """The regular files below a folder, sorted; FileFormatError when there are more than any checkpoint has."""
+    found: list[Path] = []
+    for file in folder.rglob("*"):
+        if file.is_file():
+            found.append(file)
+        if len(found) > _MOST_FILES:
+            raise FileFormatError(f"{folder} must be a folder of one checkpoint; got more than {_MOST_FILES} files", code="E_DIR_UNKNOWN")
+    return sorted(found)
 
 
 def _digest(path: Path) -> str:

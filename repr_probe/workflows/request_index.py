@@ -13,14 +13,17 @@ from repr_probe.errors import StoreError
 from repr_probe.features.store import FeatureStore
 from repr_probe.features.store_key import SCHEMA, canonical_json, rows_hash, store_key
 from repr_probe.files.atomic import atomic_write
-from repr_probe.files.hashing import sha256_of
+from repr_probe.files.hashing import sha256_of, sha256_of_all
 from repr_probe.files.home import features_folder, home
+from repr_probe.files.sniff import sniff
 from repr_probe.preprocessing import InputSpec
 from repr_probe.run_facts import package_versions
 
 if TYPE_CHECKING:
     from repr_probe.datasets.image_dataset import ImageDataset
 
+# What is read beside a file of weights.
+BESIDE = ("config.json", "preprocessor_config.json", "open_clip_config.json", "args.json")
 _EMBEDDED = Path(__file__).parents[1] / "encoders" / "embedded"
 
 
@@ -45,17 +48,18 @@ class RequestRecord:
 def request_of(checkpoint: str | Path, options: Mapping[str, Any]) -> dict[str, Any] | None:
     """Everything the answer depends on before the network and the images are opened; None when the checkpoint's content is not certain.
 
-    A file, an embedded one too, counts by its place and its SHA-256 (read again only when size or time changed), with the `config.json`
-    that may stand beside it; `timm:` and `torchvision:` names by the libraries' versions. A folder or somebody's code may change without
-    being told from here.
+    A file, an embedded one too, counts by its place and its SHA-256 (read again only when size or time changed), with the
+    configurations that may stand beside it; `timm:` and `torchvision:` names by the libraries' versions. Somebody's code may change
+    without being told from here.
     """
     path = Path(checkpoint)
     if not path.exists():
         path = _EMBEDDED / f"{checkpoint}.safetensors"
-    if path.is_file():
-        beside = path.with_name("config.json")
-        config = sha256_of(beside) if beside.is_file() else None
-        identity: dict[str, Any] = {"path": str(path.absolute()), "sha256": sha256_of(path), "config": config}
+    if path.is_dir() or path.is_file():
+        sniff(path)  # a folder of something else is refused before all of it is read
+        beside = [path.with_name(name) for name in BESIDE] if path.is_file() else []
+        config = [sha256_of(file) if file.is_file() else None for file in beside]
+        identity: dict[str, Any] = {"path": str(path.absolute()), "sha256": sha256_of_all(path), "config": config}
     elif str(checkpoint).startswith(("timm:", "torchvision:")):
         identity = {"name": str(checkpoint)}
     else:

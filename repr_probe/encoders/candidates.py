@@ -1,0 +1,200 @@
+"""Candidates: every place of a file where an encoder may stand, what network each would be, and what of it is missing.
+
+A candidate is whole when every floating-point tensor that the network needs up to its pooled output has its tensor in the file, and no
+tensor of the file lies inside a part of the network without a place there (a ResNet-34 contains a whole ResNet-18).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import lru_cache
+
+import torch
+
+from repr_probe.encoders.architectures import Architecture
+from repr_probe.encoders.containers import Container
+from repr_probe.encoders.index.lookup import index_prefixes, read_index
+from repr_probe.encoders.networks import Network, build_network
+from repr_probe.encoders.prefixes import below, prefixes_before
+from repr_probe.encoders.reading import Clues, Piece, Reading
+from repr_probe.encoders.resnets.recognise import LANDMARKS as RESNET_LANDMARKS
+from repr_probe.encoders.resnets.recognise import read_resnet
+from repr_probe.encoders.vits.recognise import LANDMARKS as VIT_LANDMARKS
+from repr_probe.encoders.vits.recognise import read_vit
+from repr_probe.errors import CheckpointError
+
+# Tables that networks compute themselves and older files store.
+COMPUTED = ("num_batches_tracked", "relative_position_index", "attn_mask", "relative_coords_table")
+# Tensors of the pre-training task that stand beside the encoder's without a module of their own.
+TASK_TENSORS = ("mask_token", "queue", "queue_ptr")
+# A candidate with less of its network than this is somebody else's tensor with a familiar name.
+SERIOUS = 0.6
+RECOGNISERS: tuple[tuple[tuple[str, ...], Callable[[Mapping[str, tuple[int, ...]], Clues], Reading | None]], ...] = (
+    (RESNET_LANDMARKS, read_resnet),
+    (VIT_LANDMARKS, read_vit),
+)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An encoder of the file, as `reading` understands it.
+
+    n_needed: tensors the network cannot do without.  missing, misshaped: those without a partner (misshaped: there with another shape, as
+    "name: (file) is not (network)").  strangers: tensors of the file inside a part of the network that has no place for them.
+    used: names of the file's tensors that go into the network.  beside: other tensors under the prefix (classifier, projector, ...).
+    waived: missing tensors that the user allowed to be missing.  prefix: with its dot, or "".
+    """
+
+    container: Container
+    prefix: str
+    reading: Reading
+    n_needed: int
+    missing: tuple[str, ...] = ()
+    misshaped: tuple[str, ...] = ()
+    strangers: tuple[str, ...] = ()
+    used: frozenset[str] = field(default_factory=frozenset)
+    beside: tuple[str, ...] = ()
+    waived: tuple[str, ...] = ()
+
+    @property
+    def architecture(self) -> Architecture:
+        return self.reading.architecture
+
+    @property
+    def whole(self) -> bool:
+        return not (self.missing or self.misshaped or self.strangers)
+
+    @property
+    def n_found(self) -> int:
+        return self.n_needed - len(self.missing) - len(self.misshaped) - len(self.waived)
+
+    @property
+    def serious(self) -> bool:
+        return self.whole or self.n_found >= SERIOUS * self.n_needed
+
+    @property
+    def by_order(self) -> bool:
+        return self.reading.scheme.startswith("matched by order")
+
+    def pieces(self) -> dict[str, Piece]:
+        """The pieces that belong to tensors of the network, in its order."""
+        wanted = network_outline(self.architecture, self.reading.channels, self.reading.image_size).every
+        return {name: self.reading.pieces[name] for name in wanted if name in self.reading.pieces and name not in self.waived}
+
+    def values(self) -> dict[str, torch.Tensor]:
+        return {name: piece.values(self.container.tensors, self.prefix) for name, piece in self.pieces().items()}
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A part of the file that is a known family for certain and cannot be rebuilt exactly; why."""
+
+    container: Container
+    prefix: str
+    reason: CheckpointError
+
+
+@dataclass(frozen=True)
+class Outline:
+    """Names and shapes of a network without its values. needed: what a file must bring (everything but counters and computed tables)."""
+
+    every: Mapping[str, tuple[int, ...]]
+    needed: frozenset[str]
+    head_names: tuple[str, ...]
+
+
+@lru_cache(maxsize=256)
+def network_outline(architecture: Architecture, channels: int = 3, image_size: tuple[int, int] | None = None) -> Outline:
+    try:
+        with torch.device("meta"):
+            network = build_network(architecture, channels=channels, image_size=image_size)
+    except (NotImplementedError, RuntimeError):  # some networks compute with numbers while they are built
+        network = build_network(architecture, channels=channels, image_size=image_size)
+    return outline_of(network)
+
+
+def outline_of(network: Network) -> Outline:
+    tensors = network.module.state_dict()
+    needed = frozenset(name for name, tensor in tensors.items() if tensor.is_floating_point() and not name.endswith(COMPUTED))
+    return Outline({name: tuple(tensor.shape) for name, tensor in tensors.items()}, needed, network.head_names)
+
+
+def find_candidates(
+    containers: Sequence[Container], clues: Clues, *, prefix: str | None = None, allow_missing: Sequence[str] = ()
+) -> tuple[list[Candidate], list[Refusal]]:
+    """Read every place of every container. prefix: only this one (without its dot)."""
+    candidates: list[Candidate] = []
+    refusals: list[Refusal] = []
+    for container in containers:
+        shapes = shapes_in(container)
+        for place, readings in _readings(shapes, clues, prefix):
+            if isinstance(readings, CheckpointError):
+                refusals.append(Refusal(container, place, readings))
+                continue
+            for reading in readings:
+                try:
+                    candidates.append(check_candidate(container, place, reading, allow_missing))
+                except CheckpointError as reason:
+                    refusals.append(Refusal(container, place, reason))
+    return candidates, refusals
+
+
+def shapes_in(container: Container) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in container.tensors.items()}
+
+
+def _readings(
+    shapes: Mapping[str, tuple[int, ...]], clues: Clues, prefix: str | None
+) -> Iterable[tuple[str, list[Reading] | CheckpointError]]:  # fmt: skip
+    """(prefix, readings or why there is none); the families first, the index where they do not know the tensors."""
+    only = None if prefix is None else (f"{prefix}." if prefix else "")
+    settled: list[str] = []
+    for landmarks, recogniser in RECOGNISERS:
+        for place in prefixes_before(shapes, landmarks) if only is None else [only]:
+            held = below(shapes, place)
+            try:
+                reading = recogniser(held, clues)
+            except CheckpointError as reason:
+                indexed = read_index(held, clues)
+                yield place, indexed or reason
+                settled.append(place)
+                continue
+            if reading is not None:
+                yield place, [reading]
+                settled.append(place)
+    for place in index_prefixes(shapes) if only is None else [only]:
+        if place not in settled and (indexed := read_index(below(shapes, place), clues)):
+            yield place, indexed
+
+
+def check_candidate(container: Container, prefix: str, reading: Reading, allow_missing: Sequence[str] = ()) -> Candidate:
+    """Hold `reading` against the network it names."""
+    outline = network_outline(reading.architecture, reading.channels, reading.image_size)
+    held = below(container.tensors, prefix)
+    absent = [name for name in outline.every if name in outline.needed and name not in reading.pieces]
+    waived = tuple(name for name in absent if any(fnmatchcase(name, pattern) for pattern in allow_missing))
+    misshaped = tuple(
+        f"{name}: {reading.pieces[name].shape} is not {outline.every[name]}"
+        for name in outline.every
+        if name in outline.needed and name in reading.pieces and reading.pieces[name].shape != outline.every[name]
+    )
+    placed = {key for name, piece in reading.pieces.items() if name in outline.every for key in piece.keys}
+    left = [name for name in held if name not in placed]
+    parts = {key.partition(".")[0] for key in placed}
+    strangers = tuple(name for name in left if _is_stranger(name, held[name], parts, reading, outline))
+    return Candidate(
+        container, prefix, reading, len(outline.needed), tuple(name for name in absent if name not in waived), misshaped, strangers,
+        frozenset(prefix + key for key in placed), tuple(prefix + name for name in left if name not in strangers), waived,
+    )  # fmt: skip
+
+
+def _is_stranger(name: str, tensor: torch.Tensor, parts: set[str], reading: Reading, outline: Outline) -> bool:
+    """True for a tensor inside a part of the network, or beside its parts, for which the network has no use: it computes something else."""
+    if name.endswith(COMPUTED) or not tensor.is_floating_point() or name in TASK_TENSORS:
+        return False
+    if any(name.startswith(f"{head}.") for head in outline.head_names) or any(re.fullmatch(spare, name) for spare in reading.spare):
+        return False
+    return "." not in name or name.partition(".")[0] in parts

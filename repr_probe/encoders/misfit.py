@@ -1,0 +1,68 @@
+"""Why a file gives no encoder, in one line: what was found, what is missing or in the way, and what would fit or decide."""
+
+from __future__ import annotations
+
+from repr_probe.encoders.candidates import Candidate, shapes_in
+from repr_probe.encoders.containers import Container
+from repr_probe.encoders.index.lookup import nearest
+from repr_probe.encoders.prefixes import below
+from repr_probe.encoders.survey import Survey
+from repr_probe.errors import CheckpointError
+from repr_probe.files.printable import listed, printable
+
+IMAGE_CHANNELS = (1, 3, 4)
+
+
+def explain_misfit(survey: Survey, candidate: Candidate) -> CheckpointError:
+    """`candidate` is the encoder meant and not everything of it fits."""
+    where = f" under {printable(candidate.prefix)!r}" if candidate.prefix else ""
+    reasons = [f"matched {candidate.n_found} of {candidate.n_needed} tensors{where}"]
+    reasons += [f"missing {len(candidate.missing)}: {listed(candidate.missing)}"] if candidate.missing else []
+    reasons += [f"of another shape: {listed(candidate.misshaped)}"] if candidate.misshaped else []
+    if candidate.strangers:
+        reasons.append(f"{len(candidate.strangers)} of the file have no place in it: {listed(candidate.strangers)}")
+    code = "E_SHAPE" if candidate.misshaped else "E_MISSING" if candidate.missing else "E_STRANGERS"
+    advice = _nearest(survey, candidate)
+    start = f"checkpoint must fit {candidate.architecture} (from {survey.chosen_by})"
+    return CheckpointError(f"{start}; {'; '.join(reasons)}{advice}", code=code)
+
+
+def explain_nothing(survey: Survey) -> CheckpointError:
+    """No place of the file looks like an encoder that can be rebuilt."""
+    if survey.refusals:
+        reason = survey.refusals[0].reason
+        return reason if reason.code else CheckpointError(str(reason), code="E_ARCH")
+    partial = max(survey.candidates, key=lambda candidate: candidate.n_found, default=None)
+    if partial is not None and (survey.chosen_by == "--arch" or partial.n_found):
+        return explain_misfit(survey, partial)
+    largest = max(survey.containers, key=lambda container: len(container.tensors))
+    some = listed((f"{name} {tuple(tensor.shape)}" for name, tensor in list(largest.tensors.items())), limit=3)
+    seen = f"{len(largest.tensors)} tensors in {largest} ({some})"
+    if survey.chosen_by == "--arch":
+        return CheckpointError(f"checkpoint must fit the network of --arch; none of its tensors is in the file; got {seen}", code="E_MISSING")
+    if any(_is_hwio(container) for container in survey.containers):
+        return CheckpointError(f"checkpoint must have kernels as (out, in, height, width); got {seen}, laid out as (height, width, in, out); "
+                               "transpose them: tensor.permute(3, 2, 0, 1)", code="E_LAYOUT_HWIO")  # fmt: skip
+    if not any(_takes_images(container) for container in survey.containers):
+        return CheckpointError(f"checkpoint must hold an image encoder; got {seen}, none of which takes an image", code="E_NO_ENCODER")
+    return CheckpointError(
+        f"arch must be given: the network of this file is not recognised; got {seen}{_nearest(survey, None)}; name it with --arch, or give "
+        "your own class with --arch module:callable --allow-code", code="E_NO_ENCODER")  # fmt: skip
+
+
+def _takes_images(container: Container) -> bool:
+    return any(tensor.ndim == 4 and tensor.shape[1] in IMAGE_CHANNELS for tensor in container.tensors.values())
+
+
+def _is_hwio(container: Container) -> bool:
+    shapes = [tuple(tensor.shape) for tensor in container.tensors.values() if tensor.ndim == 4]
+    first = next((shape for shape in shapes if shape[2] in IMAGE_CHANNELS and shape[0] == shape[1] <= 16 and shape[3] >= 8), None)
+    return first is not None and all(shape[0] == shape[1] <= 16 for shape in shapes)
+
+
+def _nearest(survey: Survey, candidate: Candidate | None) -> str:
+    container = max(survey.containers, key=lambda each: len(each.tensors)) if candidate is None else candidate.container
+    shapes = below(shapes_in(container), "" if candidate is None else candidate.prefix)
+    skip = "" if candidate is None else str(candidate.architecture)
+    near = [f"{name} ({matched} of {needed} tensors)" for name, matched, needed in nearest(shapes) if name != skip and matched]
+    return f"; nearest: {listed(near)}" if near else ""

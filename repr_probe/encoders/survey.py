@@ -1,0 +1,93 @@
+"""Survey: everything a file offers before anything is chosen: its containers, the encoders in them, and what it says about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from repr_probe.encoders.candidates import Candidate, Refusal, check_candidate, find_candidates, shapes_in
+from repr_probe.encoders.checkpoint_file import CheckpointFile
+from repr_probe.encoders.clues import collect_clues
+from repr_probe.encoders.containers import Container, find_containers
+from repr_probe.encoders.hints import Hint, find_hint
+from repr_probe.encoders.index.lookup import read_by_order
+from repr_probe.encoders.overrides import Overrides
+from repr_probe.encoders.reading import Clues
+from repr_probe.encoders.retarget import find_network
+from repr_probe.encoders.sources import SourceFacts, find_source
+from repr_probe.errors import CheckpointError
+from repr_probe.files.printable import listed
+
+
+@dataclass(frozen=True)
+class Survey:
+    """chosen_by: who named the network ("--arch", "architecture in config.json", "names and shapes of the tensors")."""
+
+    file: CheckpointFile
+    containers: tuple[Container, ...]
+    candidates: tuple[Candidate, ...]
+    refusals: tuple[Refusal, ...]
+    hint: Hint
+    source: SourceFacts | None
+    clues: Clues
+    chosen_by: str
+    notes: tuple[str, ...] = ()
+
+
+def survey_file(file: CheckpointFile, overrides: Overrides) -> Survey:
+    """Look at the whole file, or at the part of it that --key and --prefix name."""
+    containers = find_containers(file.content)
+    source = find_source(
+        {container.path: list(container.tensors) for container in containers}, top_keys(file.content), file.said()
+    )
+    hint = find_hint(file)
+    clues = collect_clues(file, hint, source, flags_of(overrides))
+    containers = [container.renamed(overrides.renames) for container in _below_key(containers, overrides.key)]
+    readable, refusals = find_candidates(containers, clues, prefix=overrides.prefix, allow_missing=overrides.allow_missing)
+    options: dict[str, Any] = {"prefix": overrides.prefix, "keeps_order": file.keeps_order, "allow_missing": overrides.allow_missing}
+    found, chosen_by, notes = readable, "names and shapes of the tensors", [f"{word} in the file names no known network" for word in hint.unknown]
+    named = overrides.arch or hint.architecture
+    if named is not None:
+        as_named = find_network(containers, named, readable, **options)
+        if overrides.arch is not None or hint.certain or any(candidate.whole for candidate in as_named):
+            found, refusals = as_named, []
+            chosen_by, notes = ("--arch", []) if overrides.arch is not None else (hint.source, notes)
+        else:
+            notes.append(f"{hint.source} says {named}, which the tensors do not fit; they were read for what they are")
+    if named is None and file.keeps_order and not any(candidate.serious for candidate in found) and not refusals:
+        found = found + _in_order(containers, clues, overrides)
+    return Survey(file, tuple(containers), tuple(found), tuple(refusals), hint, source, clues, chosen_by, tuple(notes))
+
+
+def flags_of(overrides: Overrides) -> dict[str, Any]:
+    """What the user said that is a clue to a recogniser."""
+    given = {"heads": overrides.heads, "stem": overrides.stem}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def top_keys(content: Any) -> list[str]:
+    return [str(key) for key in content] if isinstance(content, dict) else []
+
+
+def _below_key(containers: Sequence[Container], key: str | None) -> list[Container]:
+    if key is None:
+        return list(containers)
+    path = key.strip(".")
+    chosen = [container for container in containers if container.path == path] or [
+        container for container in containers if container.path.startswith(f"{path}.")
+    ]
+    if not chosen:
+        paths = listed((f"{container.path or '.'} ({len(container.tensors)} tensors)" for container in containers), limit=6)
+        raise CheckpointError(f"key must be the path of weights in the file; got {key!r}; there are: {paths}", code="E_KEY")
+    return chosen
+
+
+def _in_order(containers: Sequence[Container], clues: Clues, overrides: Overrides) -> list[Candidate]:
+    """Networks whose tensors have these shapes in this sequence; the last resort, and said to be one."""
+    found = []
+    for container in containers:
+        for reading in read_by_order(shapes_in(container), clues):
+            scheme = reading.scheme if reading.scheme.startswith("matched by order") else f"matched by order: {reading.scheme}"
+            found.append(check_candidate(container, "", replace(reading, scheme=scheme), overrides.allow_missing))
+    return found
