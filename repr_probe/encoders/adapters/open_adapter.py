@@ -1,0 +1,182 @@
+"""From what was written as a checkpoint to an adapter, where it is no file of weights: `package.module:function`, ONNX, exported programs."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from repr_probe.encoders.adapters.as_encoder import as_encoder
+from repr_probe.encoders.adapters.protocol import ImageEncoder
+from repr_probe.encoders.architectures import LIBRARIES
+from repr_probe.errors import CheckpointError, UsageError
+from repr_probe.files.printable import listed, printable
+from repr_probe.files.sniff import sniff
+
+BY_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+PROGRAMS = ("torch-export", "torchscript")
+# How images are handed over and which output is taken; the options of the preprocessing come apart from these.
+HANDING: Mapping[str, tuple[str, ...]] = {
+    "code": ("layout", "range", "arrays", "batch"),
+    "onnx": ("layout", "range", "output"),
+    "torch-export": ("layout", "range", "batch"),
+    "torchscript": ("layout", "range", "batch"),
+}
+
+
+def open_adapter(
+    checkpoint: str | Path,
+    *,
+    arch: str | None = None,
+    allow_code: bool = False,
+    input_options: Mapping[str, Any] | None = None,
+    pool: str | None = None,
+    device: torch.device | None = None,
+    options: Mapping[str, Any] | None = None,
+    kind: str | None = None,
+) -> ImageEncoder | None:
+    """The encoder `checkpoint` names, or None where it is no adapter's business (a file of weights, a name of timm or torchvision).
+
+    checkpoint: an existing path, or `package.module:name` of a function, a torch module, an encoder (`as_encoder`), or a class or
+        function without arguments that returns one of these.  arch: with it a path holds weights, so None.
+    input_options: image_size, mean, std, interp, crop_pct, channels.  options: those of HANDING.  None counts as left out.
+    kind: what `sniff` said of the path, if it was asked already.
+
+    ONNX files run without `allow_code`. Exported programs and TorchScript are code: without it they are None, for their weights can
+    be read as those of any checkpoint; a name in a module is refused (E_NEEDS_CODE) with the command that allows it.
+    """
+    text = str(checkpoint)
+    by_name = not Path(text).exists() and is_code_name(text)
+    if by_name:
+        kind = "code"
+    elif arch is not None or not Path(text).is_file():
+        return None
+    else:
+        kind = kind or sniff(text)
+    if kind not in HANDING or (kind in PROGRAMS and not allow_code):
+        return None
+    if kind == "code" and not allow_code:
+        raise CheckpointError(needs_code(text), code="E_NEEDS_CODE")
+    if arch is not None:
+        raise UsageError(f"arch must be left out for {printable(text)}, which brings its network; got {printable(arch)}")
+    given = {**_said(input_options), **_handing(_said(options), kind, text)}
+    if kind == "code":
+        encoder = encoder_by_name(text, **given, **_said({"pool": pool}))
+        if device is not None:
+            encoder.module.to(device)
+        return encoder
+    if pool is not None:
+        raise UsageError(f"pool must be left out for {printable(text)}, whose output is taken as it is; got {pool!r}")
+    if kind == "onnx":
+        from repr_probe.encoders.adapters.onnx_encoder import onnx_encoder
+
+        return onnx_encoder(text, **given)
+    from repr_probe.encoders.adapters.exported_encoder import exported_encoder
+
+    return exported_encoder(text, kind=kind, device=device, **given)
+
+
+def needs_code(text: str) -> str:
+    """The message that refuses to import, with the command that would."""
+    name, module = printable(text), printable(text.partition(":")[0])
+    return (
+        f"checkpoint must not run code unless that is allowed; got {name}, which imports {module}; "
+        f"if you trust it: repro-probe geometry {name} --dataset NAME --allow-code (in Python: allow_code=True)"
+    )
+
+
+def is_code_name(text: str) -> bool:
+    """Whether `text` is `package.module:name`, and not a network of timm or torchvision.
+
+    >>> is_code_name("mylab.nets:encode"), is_code_name("timm:resnet18"), is_code_name("resnet50.pth")
+    (True, False, False)
+    """
+    return BY_NAME.fullmatch(text) is not None and text.partition(":")[0] not in LIBRARIES
+
+
+def encoder_by_name(text: str, **options: Any) -> ImageEncoder:
+    """Import `package.module` (also out of the current folder) and make an encoder of `name` in it."""
+    with current_folder_importable():
+        return as_encoder(object_by_name(text), name=text, **options)
+
+
+def object_by_name(text: str) -> Any:
+    """What `package.module:name` is, or returns when it must be called first: a function, a torch module or an encoder."""
+    module_name, _, path = text.partition(":")
+    with current_folder_importable():
+        found = _find(module_name, path, text)
+        if _is_factory(found):
+            try:
+                found = found()
+            except Exception as failure:  # foreign code can fail in any way
+                got = printable(" ".join(f"{type(failure).__name__}: {failure}".split()), limit=200)
+                raise CheckpointError(f"{text} must return an encoder when it is called; got {got}", code="E_CODE") from failure
+    if not callable(found) and not hasattr(found, "features"):
+        raise CheckpointError(f"{text} must be a function, a torch module or an encoder; got a {type(found).__name__}", code="E_CODE")
+    return found
+
+
+def _find(module_name: str, path: str, text: str) -> Any:
+    try:
+        found: Any = importlib.import_module(module_name)
+    except Exception as failure:
+        got = printable(" ".join(f"{type(failure).__name__}: {failure}".split()), limit=200)
+        raise CheckpointError(f"{text} must name a module that can be imported; got {got}", code="E_CODE") from failure
+    for part in path.split("."):
+        if not hasattr(found, part):
+            import difflib
+
+            names = [name for name in dir(found) if not name.startswith("_")]
+            near = difflib.get_close_matches(part, names, n=3, cutoff=0.4) or names
+            raise CheckpointError(f"{text} must exist; there is no {part!r} in it; there are: {listed(near)}", code="E_CODE")
+        found = getattr(found, part)
+    return found
+
+
+def _is_factory(found: Any) -> bool:
+    """Whether it must be called to get at the encoder: a class, or a function that needs no argument."""
+    import inspect
+
+    if isinstance(found, nn.Module) or not callable(found):
+        return False
+    if isinstance(found, type):
+        return True
+    try:
+        parameters = inspect.signature(found).parameters.values()
+    except (TypeError, ValueError):  # builtins may have none
+        return False
+    free = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    takes_images = any(one.kind is inspect.Parameter.VAR_POSITIONAL or (one.kind not in free and one.default is one.empty) for one in parameters)
+    return not takes_images
+
+
+@contextmanager
+def current_folder_importable() -> Iterator[None]:
+    """Inside, modules of the current folder can be imported, after all installed ones."""
+    here = str(Path.cwd())
+    added = here not in sys.path and "" not in sys.path
+    if added:
+        sys.path.append(here)
+    try:
+        yield
+    finally:
+        if added and here in sys.path:
+            sys.path.remove(here)
+
+
+def _said(options: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {name: value for name, value in (options or {}).items() if value is not None}
+
+
+def _handing(given: dict[str, Any], kind: str, text: str) -> dict[str, Any]:
+    strange = [name for name in given if name not in HANDING[kind]]
+    if strange:
+        raise UsageError(f"{strange[0]} must be left out for {printable(text)}; it takes {', '.join(HANDING[kind])}")
+    return given
