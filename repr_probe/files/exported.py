@@ -70,7 +70,9 @@ def _tensor(archive: StoredZip, key: str, entry: Any) -> Any:
     import torch
 
     meta = entry.get("tensor_meta")
-    dtype = getattr(torch, DTYPES.get(meta.get("dtype"), ""), None) if isinstance(meta, dict) else None
+    meta = meta if isinstance(meta, dict) else {}
+    number = meta.get("dtype")
+    dtype = getattr(torch, DTYPES.get(number, ""), None) if type(number) is int else None
     if dtype is None or meta.get("layout") != STRIDED:
         raise FileFormatError(f"{where} must be a dense tensor of a known type; got another", code="E_DTYPE")
     sizes, strides, offset = _numbers(meta.get("sizes")), _numbers(meta.get("strides")), _numbers([meta.get("storage_offset", {"as_int": 0})])

@@ -161,8 +161,7 @@ def _joined(packed: _Packed, name: str, stated: dict[str, Any]) -> Any:
     import torch
 
     shape, pieces = stated.get("shape"), stated.get("chunks")
-    known = isinstance(shape, dict) and isinstance(pieces, dict) and all(isinstance(piece, _Array) for piece in pieces.values())
-    if not known or not pieces:
+    if not isinstance(shape, dict) or not isinstance(pieces, dict) or not pieces or not all(isinstance(piece, _Array) for piece in pieces.values()):
         raise packed.broken(f"arrays in pieces as Flax writes them ({printable(name)})")
     joined = torch.cat([packed.tensor(piece, name).flatten() for piece in pieces.values()])
     sizes = list(shape.values())
