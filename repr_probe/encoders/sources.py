@@ -93,6 +93,11 @@ class Choice:
     reason: str
     roles: Mapping[Place, str]
 
+    @property
+    def role(self) -> str:
+        """Of the place to take."""
+        return self.roles[self.place]
+
 
 def prefer(places: Sequence[Place], *, role: str | None = None, source: SourceFacts | None = None) -> Choice | None:
     """The encoder that the authors of the file's program evaluate, or the one that plays `role`; None when no rule decides.
