@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from repr_probe.encoders.flax_names import torch_names
 from repr_probe.encoders.folders import candidate_in, configs_beside, configs_of_folder, refuse_part, weights_in
 from repr_probe.encoders.modules import holds_dead
 from repr_probe.errors import CheckpointError, FileFormatError
@@ -114,8 +115,12 @@ def _exported(path: Path, kind: str) -> CheckpointFile:
 
 
 def _flax(path: Path, kind: str) -> CheckpointFile:
-    config = configs_beside(path)
-    return CheckpointFile(path, kind, read_flax(path), False, config=config, reader="Flax msgpack", layout="HWIO", files=(path,))
+    config, content = configs_beside(path), read_flax(path)
+    stated = config.get("config.json")
+    if isinstance(stated, dict) and isinstance(stated.get("model_type"), str):
+        reader = "Flax msgpack, names as transformers converts them"
+        return CheckpointFile(path, kind, torch_names(content), False, config=config, reader=reader, files=(path,))
+    return CheckpointFile(path, kind, content, False, config=config, reader="Flax msgpack", layout="HWIO", files=(path,))
 
 
 def _shards(path: Path, kind: str) -> CheckpointFile:

@@ -181,12 +181,20 @@ class TestFiles:
         assert file.kind == "torch-export" and torch.equal(file.content["0.weight"], module[0].weight)
 
     def test_flax(self, tmp_path: Path) -> None:
-        packed = b"\x81\xa6params\x81\xa6kernel\xc7\x11\x01\x93\x91\x01\xa7float32\xc4\x04" + torch.ones(1).numpy().tobytes()
-        (tmp_path / "flax_model.msgpack").write_bytes(packed)
-        (tmp_path / "config.json").write_text(json.dumps(HF))
-        file = read_checkpoint(tmp_path / "flax_model.msgpack")
-        assert file.kind == "flax-msgpack" and file.layout == "HWIO" and file.content["params.kernel"].tolist() == [1]
-        assert file.config == {"config.json": HF}
+        (tmp_path / "x").write_bytes(FLAX)
+        file = read_checkpoint(tmp_path / "x")
+        assert file.kind == "flax-msgpack" and file.layout == "HWIO"
+        assert file.content["params.kernel"].tolist() == [[1, 2]] and file.config == {}
+
+    def test_flax_of_hugging_face(self, tmp_path: Path) -> None:
+        folder = put(tmp_path / "vit", config__json=HF)
+        (folder / "flax_model.msgpack").write_bytes(FLAX)
+        file = read_checkpoint(folder)
+        assert file.kind == "hf" and file.layout == "OIHW" and file.content["weight"].tolist() == [[1], [2]]
+        assert read_checkpoint(folder / "flax_model.msgpack").config == {"config.json": HF}
+
+
+FLAX = b"\x81\xa6params\x81\xa6kernel\xc7\x16\x01\x93\x92\x01\x02\xa7float32\xc4\x08" + torch.tensor([1.0, 2.0]).numpy().tobytes()
 
 
 class TestConfigurationBesideAFile:

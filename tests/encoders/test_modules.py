@@ -77,7 +77,7 @@ def test_cycles_and_shared_chains() -> None:
     inner.state["_parameters"]["w"] = torch.ones(1)
     ring = module_of(a=inner)
     inner.state["_modules"]["b"] = ring
-    with pytest.raises(FileFormatError, match="the module a.b contains itself"):
+    with pytest.raises(FileFormatError, match=r"the module a\.b contains itself"):
         module_tensors(ring)
     chain = module_of()
     chain.state["_parameters"]["w"] = torch.ones(1)

@@ -45,7 +45,7 @@ def test_links_as_in_the_cache_of_hugging_face(folder: Path, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("name", ["../x", "/etc/passwd", "a/b", "..", ".", "", "a\\b", "c:x", "x\0", "x\x1b[2J"])
 def test_names_stay_in_the_folder(folder: Path, name: str) -> None:
-    with pytest.raises(FileFormatError, match="must name files beside it; got .*; nothing outside") as caught:
+    with pytest.raises(FileFormatError, match=r"must name files beside it; got .*; nothing outside") as caught:
         read_shards(write(folder, {"a": name}))
     assert caught.value.code == "E_SHARD_NAME" and str(caught.value).isprintable()
 
