@@ -27,7 +27,8 @@ def as_tensor(output: Any, who: str) -> torch.Tensor:
     array = array.astype(np.float32) if array.dtype.name == "bfloat16" else array
     if array.dtype.kind not in "fiub":
         raise CheckpointError(f"{who} must return real numbers; got an array of {array.dtype}", code="E_OUTPUT")
-    return torch.from_numpy(np.ascontiguousarray(array))
+    # torch warns of memory that must not be written to, as JAX's; nothing is ever written here, but the warning would be shown.
+    return torch.from_numpy(np.asarray(array, order="C") if array.flags.writeable else np.array(array, order="C"))
 
 
 def as_features_of(output: Any, n_images: int, who: str) -> torch.Tensor:

@@ -43,7 +43,7 @@ def onnx_encoder(
     spec = declared_input(range=range, grey=given.grey, **input_options)
     handed = as_handed(trial_images(spec)[: given.batch or 4], layout=given.layout, range=range).numpy()
     missing = (given.batch or len(handed)) - len(handed)
-    name = output or _only_vector(_runner(session, given, None, path)(np.concatenate([handed, *[handed[-1:]] * missing])), session, path)
+    name = output or _only_vector(_runner(session, given, None, path)(np.concatenate([handed, *[handed[-1:]] * missing])), path)
     if name not in _names(session):
         raise CheckpointError(f"--output must name an output of {path.name}; got {printable(name)!r}; there are: {listed(_names(session))}",
                               code="E_ONNX")  # fmt: skip
@@ -127,10 +127,11 @@ def _names(session: Any) -> list[str]:
     return [one.name for one in session.get_outputs()]
 
 
-def _only_vector(outputs: dict[str, Any], session: Any, path: Path) -> str:
-    """The only output that is one vector an image: two dimensions, or (n, D, 1, 1)."""
+def _only_vector(outputs: dict[str, Any], path: Path) -> str:
+    """The only output of two dimensions; where there is none, the only one of (n, D, 1, 1)."""
     shapes = {name: tuple(getattr(array, "shape", ())) for name, array in outputs.items()}
-    vectors = [name for name, shape in shapes.items() if len(shape) == 2 or (len(shape) == 4 and (shape[2:] == (1, 1) or shape[1:3] == (1, 1)))]
+    single = [name for name, shape in shapes.items() if len(shape) == 4 and (1, 1) in (shape[2:], shape[1:3])]
+    vectors = [name for name, shape in shapes.items() if len(shape) == 2] or single
     if len(vectors) != 1:
         got = listed([f"{name} {shape}" for name, shape in shapes.items()], limit=6)
         what = "several vectors an image" if vectors else "no vector an image"

@@ -104,11 +104,13 @@ def _key_and_value(content: Any, start: int, end: int) -> tuple[str, str]:
 def _checked(path: Path, entry: dict[str, str]) -> Path:
     location = entry.get("location", "")
     shown = printable(location)
-    folder = path.resolve().parent
+    # A model that is a link (a download cache keeps blobs elsewhere) has two folders; its runtime looks in the first.
+    folder = path.absolute().parent
+    homes = (folder.resolve(), path.resolve().parent)
     # Backslashes and drives mean other places on other systems; nothing an exporter writes needs them.
     foreign = not location or "\0" in location or "\\" in location or ":" in location or location.startswith("/")
     place = folder if foreign else (folder / location).resolve()
-    if foreign or not place.is_relative_to(folder) or ".." in Path(location).parts:
+    if foreign or not any(place.is_relative_to(home) for home in homes) or ".." in Path(location).parts:
         raise CheckpointError(
             f"{path} must keep its weights inside its own folder; got the place {shown!r}; nothing was opened", code="E_EXTERNAL_DATA"
         )  # fmt: skip
@@ -122,4 +124,4 @@ def _checked(path: Path, entry: dict[str, str]) -> Path:
     if not 0 <= needed <= size:
         raise CheckpointError(f"{path} must have complete weights beside it; {shown} has {size} bytes, {needed} are asked for",
                               code="E_EXTERNAL_DATA")  # fmt: skip
-    return place
+    return folder / location

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
+import inspect
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -22,7 +24,8 @@ from repr_probe.files.sniff import sniff
 
 BY_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 PROGRAMS = ("torch-export", "torchscript")
-# How images are handed over and which output is taken; the options of the preprocessing come apart from these.
+# What each kind can be told beside the preprocessing: how images are handed over, and which output is taken.
+PREPROCESSING = ("image_size", "mean", "std", "interp", "crop_pct", "channels")
 HANDING: Mapping[str, tuple[str, ...]] = {
     "code": ("layout", "range", "arrays", "batch"),
     "onnx": ("layout", "range", "output"),
@@ -34,43 +37,34 @@ HANDING: Mapping[str, tuple[str, ...]] = {
 def open_adapter(
     checkpoint: str | Path,
     *,
-    arch: str | None = None,
     allow_code: bool = False,
-    input_options: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
     pool: str | None = None,
     device: torch.device | None = None,
-    options: Mapping[str, Any] | None = None,
     kind: str | None = None,
 ) -> ImageEncoder | None:
     """The encoder `checkpoint` names, or None where it is no adapter's business (a file of weights, a name of timm or torchvision).
 
     checkpoint: an existing path, or `package.module:name` of a function, a torch module, an encoder (`as_encoder`), or a class or
-        function without arguments that returns one of these.  arch: with it a path holds weights, so None.
-    input_options: image_size, mean, std, interp, crop_pct, channels.  options: those of HANDING.  None counts as left out.
-    kind: what `sniff` said of the path, if it was asked already.
+        function without arguments that returns one of these.
+    options: those of PREPROCESSING and HANDING; None counts as left out.  kind: what `sniff` said of the path, if it was asked already.
 
     ONNX files run without `allow_code`. Exported programs and TorchScript are code: without it they are None, for their weights can
     be read as those of any checkpoint; a name in a module is refused (E_NEEDS_CODE) with the command that allows it.
     """
     text = str(checkpoint)
-    by_name = not Path(text).exists() and is_code_name(text)
-    if by_name:
-        kind = "code"
-    elif arch is not None or not Path(text).is_file():
-        return None
-    else:
+    if Path(text).is_file():
         kind = kind or sniff(text)
+    elif not Path(text).exists() and is_code_name(text):
+        kind = "code"
     if kind not in HANDING or (kind in PROGRAMS and not allow_code):
         return None
     if kind == "code" and not allow_code:
         raise CheckpointError(needs_code(text), code="E_NEEDS_CODE")
-    if arch is not None:
-        raise UsageError(f"arch must be left out for {printable(text)}, which brings its network; got {printable(arch)}")
-    given = {**_said(input_options), **_handing(_said(options), kind, text)}
+    given = _known({name: value for name, value in (options or {}).items() if value is not None}, kind, text)
     if kind == "code":
-        encoder = encoder_by_name(text, **given, **_said({"pool": pool}))
-        if device is not None:
-            encoder.module.to(device)
+        encoder = encoder_by_name(text, pool=pool, **given)
+        encoder.module.to(encoder.device if device is None else device)
         return encoder
     if pool is not None:
         raise UsageError(f"pool must be left out for {printable(text)}, whose output is taken as it is; got {pool!r}")
@@ -109,9 +103,8 @@ def encoder_by_name(text: str, **options: Any) -> ImageEncoder:
 
 def object_by_name(text: str) -> Any:
     """What `package.module:name` is, or returns when it must be called first: a function, a torch module or an encoder."""
-    module_name, _, path = text.partition(":")
     with current_folder_importable():
-        found = _find(module_name, path, text)
+        found = find_by_name(text)
         if _is_factory(found):
             try:
                 found = found()
@@ -123,16 +116,16 @@ def object_by_name(text: str) -> Any:
     return found
 
 
-def _find(module_name: str, path: str, text: str) -> Any:
+def find_by_name(text: str) -> Any:
+    """What `package.module:name` is; the module is imported. Raises CheckpointError (E_CODE) when there is no such thing."""
+    module_name, _, path = text.partition(":")
     try:
         found: Any = importlib.import_module(module_name)
-    except Exception as failure:
+    except Exception as failure:  # foreign code can fail in any way
         got = printable(" ".join(f"{type(failure).__name__}: {failure}".split()), limit=200)
         raise CheckpointError(f"{text} must name a module that can be imported; got {got}", code="E_CODE") from failure
     for part in path.split("."):
         if not hasattr(found, part):
-            import difflib
-
             names = [name for name in dir(found) if not name.startswith("_")]
             near = difflib.get_close_matches(part, names, n=3, cutoff=0.4) or names
             raise CheckpointError(f"{text} must exist; there is no {part!r} in it; there are: {listed(near)}", code="E_CODE")
@@ -142,8 +135,6 @@ def _find(module_name: str, path: str, text: str) -> Any:
 
 def _is_factory(found: Any) -> bool:
     """Whether it must be called to get at the encoder: a class, or a function that needs no argument."""
-    import inspect
-
     if isinstance(found, nn.Module) or not callable(found):
         return False
     if isinstance(found, type):
@@ -171,12 +162,11 @@ def current_folder_importable() -> Iterator[None]:
             sys.path.remove(here)
 
 
-def _said(options: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {name: value for name, value in (options or {}).items() if value is not None}
-
-
-def _handing(given: dict[str, Any], kind: str, text: str) -> dict[str, Any]:
-    strange = [name for name in given if name not in HANDING[kind]]
+def _known(given: dict[str, Any], kind: str, text: str) -> dict[str, Any]:
+    known = (*PREPROCESSING, *HANDING[kind])
+    if "interpolation" in given:
+        given["interp"] = given.pop("interpolation")
+    strange = [name for name in given if name not in known]
     if strange:
-        raise UsageError(f"{strange[0]} must be left out for {printable(text)}; it takes {', '.join(HANDING[kind])}")
+        raise UsageError(f"{strange[0]} must be left out for {printable(text)}; it takes {', '.join(known)}")
     return given
