@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from repr_probe.encoders.reading import Shapes
+from repr_probe.encoders.reading import Clue, Clues, Shapes
 from repr_probe.encoders.vits.names import NamedTensors
 from repr_probe.encoders.vits.schemes import HF_DINOV2, HF_DINOV3, TIMM, TORCHVISION
 from repr_probe.encoders.vits.sizes import Sizes
@@ -12,6 +12,7 @@ from repr_probe.preprocessing import InputSpec
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CLIP = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+ANY = Clue("", "")
 FLAGS = {"size": "--image-size", "mean": "--mean", "std": "--std", "interpolation": "--interp", "crop_pct": "--crop-pct"}
 
 
@@ -19,7 +20,7 @@ FLAGS = {"size": "--image-size", "mean": "--mean", "std": "--std", "interpolatio
 class Family:
     """mean_std, interpolation, crop: the evaluation preprocessing that is usual for these files.  crop: of the image resized to it, a share.
 
-    resolution: pixels where no position table says.  sure: whether the tensors show the family; if not, the numbers are a guess among several.
+    resolution: pixels where no position table says.  doubt: where files with the same tensors have another mean and deviation: why this one.
     """
 
     name: str
@@ -27,20 +28,22 @@ class Family:
     interpolation: str = "bicubic"
     crop: float = 224 / 256
     resolution: int = 224
-    sure: bool = True
+    doubt: str = ""
 
 
-PLAIN = Family("timm, DINO or DeiT", sure=False)
+PLAIN = Family("timm, DINO or DeiT", doubt="usual for DINO, DeiT and MoCo; timm's augreg uses 0.5")
 FAMILIES = {
     family.name: family
     for family in (
         PLAIN,
         Family("torchvision", interpolation="bilinear"),
-        Family("Hugging Face ViT", mean_std=((0.5,) * 3, (0.5,) * 3), interpolation="bilinear", crop=1.0, sure=False),
+        Family("Hugging Face ViT", mean_std=((0.5,) * 3, (0.5,) * 3), interpolation="bilinear", crop=1.0,
+               doubt="Hugging Face's default; DeiT, MAE and DINO use ImageNet's"),
         Family("CLIP", mean_std=CLIP, crop=1.0),
         Family("DINOv2", crop=1.0),
-        Family("DINOv3", crop=1.0, resolution=256),
+        Family("DINOv3", crop=1.0, resolution=256, doubt="usual for weights of LVD-1689M; SAT-493M's differ"),
         Family("I-JEPA"),
+        Family("I-JEPA or SigLIP", doubt="usual for I-JEPA; SigLIP uses 0.5"),
         Family("MAE"),
         Family("iBOT"),
         Family("MoCo v3", interpolation="bilinear"),
@@ -50,20 +53,22 @@ FAMILIES = {
 }
 
 
-def family_of(sizes: Sizes, named: NamedTensors, shapes: Shapes) -> Family:
+def family_of(sizes: Sizes, named: NamedTensors, shapes: Shapes, clues: Clues) -> Family:
     """By what only this family's files have; `PLAIN` where several share everything."""
-    return FAMILIES[_name(sizes, named, shapes)]
+    return FAMILIES[_name(sizes, named, shapes, clues)]
 
 
-def _name(sizes: Sizes, named: NamedTensors, shapes: Shapes) -> str:
+def _name(sizes: Sizes, named: NamedTensors, shapes: Shapes, clues: Clues) -> str:
     if sizes.position == "rope" or named.scheme is HF_DINOV3:
         return "DINOv3"
     if named.scheme is TORCHVISION:
         return "torchvision"
     if sizes.pre_norm or "CLIP" in named.scheme.name:
         return "CLIP"
+    if not sizes.class_token and (sizes.registers or sizes.layer_scale or sizes.norm == "after"):
+        return PLAIN.name
     if not sizes.class_token:
-        return "I-JEPA"
+        return "I-JEPA" if sizes.width >= 1280 or clues.get("model_type", ANY).value == "ijepa" else "I-JEPA or SigLIP"
     if named.scheme is HF_DINOV2 or sizes.dinov2_registers or (sizes.layer_scale and sizes.position == "all" and sizes.patch == (14, 14)):
         return "DINOv2"
     if sizes.layer_scale and sizes.position == "patches":
@@ -85,8 +90,9 @@ def input_of_family(family: Family, sizes: Sizes) -> InputSpec:
     mean, std = family.mean_std
     if sizes.channels != len(mean):
         mean, std = ((sum(values) / len(values),) * sizes.channels for values in (mean, std))
-    usual = f"usual for {family.name} files" if family.sure else f"{family.name} files differ here; the most common was taken"
-    sources = {field: f"{usual}; {flag}" for field, flag in FLAGS.items()}
+    sources = {field: f"usual for {family.name} files; {flag}" for field, flag in FLAGS.items()}
+    if family.doubt:
+        sources |= {field: f"{family.doubt}; {FLAGS[field]}" for field in ("mean", "std")}
     if sizes.image_size is not None:
         sources["size"] = "the position table"
     return InputSpec(

@@ -26,7 +26,7 @@ def read_vit(shapes: Shapes, clues: Clues) -> Reading | None:
     sizes = sizes_of(named, clues) if named is not None else None
     if named is None or sizes is None or _belongs_to_others(sizes, named):
         return None
-    family = family_of(sizes, named, shapes)
+    family = family_of(sizes, named, shapes, clues)
     heads = heads_of(sizes, clues, family.name)
     eps, activation = _eps(named, family, sizes, clues), _activation(named, family, sizes, clues)
     pool, pooling = _pool(sizes, named, clues)
@@ -35,7 +35,7 @@ def read_vit(shapes: Shapes, clues: Clues) -> Reading | None:
         "norm": _norm_place(sizes, named, pool),
     }  # fmt: skip
     architecture = _architecture(options, sizes, named)
-    assumptions = [heads, eps, activation, pooling, *_more(named, family)]
+    assumptions = [heads, eps, activation, pooling, *_more(family)]
     return Reading(
         scheme=named.scheme.name, architecture=architecture, pieces=_pieces(architecture, sizes, options), assumptions=tuple(assumptions),
         channels=sizes.channels, image_size=_image_size(architecture, sizes), spare=named.scheme.spare,
@@ -48,8 +48,8 @@ def _belongs_to_others(sizes: Sizes, named: NamedTensors) -> bool:
     """Networks with the same tensors that compute something else, told by what they have together; timm names them."""
     if named.scheme is OPEN_CLIP and not sizes.pre_norm:  # CLIPA pools by the mean, others do not
         return False
-    if sizes.class_token:
-        return sizes.norm == "after" and sizes.registers > 0
+    if sizes.class_token:  # one register, layer scale and patches of 14: TIPS, whose images are not normalised
+        return sizes.registers > 0 and (sizes.norm == "after" or (sizes.registers == 1 and sizes.layer_scale and sizes.patch == (14, 14)))
     siglip = not sizes.layer_scale and sizes.qkv_bias and sizes.norm == "before" and not sizes.registers
     tanh = (sizes.width in (768, 1024) and (sizes.patch == (32, 32) or sizes.grid == (32, 32))) or sizes.width in (1152, 1536)
     residual_norm = sizes.norm == "after" and not sizes.registers  # timm's "rpn" networks normalise after the attention
@@ -117,12 +117,11 @@ def _norm_place(sizes: Sizes, named: NamedTensors, pool: str) -> str:
     return "after" if _is_clipa(sizes, named) and pool == "mean" else sizes.norm
 
 
-def _more(named: NamedTensors, family: Family) -> list[Assumption]:
-    if family.sure:
+def _more(family: Family) -> list[Assumption]:
+    if not family.doubt:
         return []
-    if named.scheme is TIMM or "mmpretrain" in named.scheme.name:
-        return [Assumption("mean and deviation of the input", "ImageNet's", "usual for DINO, DeiT and MoCo; timm's augreg uses 0.5", "--mean --std")]
-    return [Assumption("mean and deviation of the input", "0.5", "Hugging Face's default; DeiT, MAE and DINO use ImageNet's", "--mean --std")]
+    mean, std = (" ".join(f"{value:.3g}" for value in values) for values in family.mean_std)
+    return [Assumption("input normalised by", f"mean {mean}, std {std}", family.doubt, "--mean --std")]
 
 
 def _architecture(options: dict[str, Option], sizes: Sizes, named: NamedTensors) -> Architecture:

@@ -121,7 +121,9 @@ def _positions(
     kinds = {n_class + registers: "all", 0: "patches"} if registers or n_class == 1 else {n_class: "all"}
     if registers and n_class == 1:
         kinds = {1: "moved", **kinds}
-    fitting = [(kind, grid) for extra, kind in kinds.items() if (grid := _grid(table[1] - extra, clues, patch))]
+    counts = [(kind, table[1] - extra) for extra, kind in kinds.items()]
+    fitting = [(kind, grid) for kind, rows in counts if (grid := _stated_grid(rows, clues, patch))]
+    fitting = fitting or [(kind, (side, side)) for kind, rows in counts if (side := math.isqrt(max(rows, 0))) and side * side == rows]
     if not fitting:
         return UNKNOWN_GRID, (table[1] - n_class - registers, 1), False
     if len(fitting) > 1:
@@ -130,14 +132,14 @@ def _positions(
     return ("patches", grid, True) if kind == "moved" else (kind, grid, False)
 
 
-def _grid(rows: int, clues: Clues, patch: tuple[int, ...]) -> tuple[int, int] | None:
+def _stated_grid(rows: int, clues: Clues, patch: tuple[int, ...]) -> tuple[int, int] | None:
+    """The grid of a clue, where it has this many patches."""
     for key, divide in (("grid", (1, 1)), ("image_size", patch)):
         if key in clues:
             height, width = (int(side) // by for side, by in zip(clues[key].value, divide))
             if height > 0 and height * width == rows:
                 return height, width
-    side = math.isqrt(max(rows, 0))
-    return (side, side) if side and side * side == rows else None
+    return None
 
 
 def expected(sizes: Sizes) -> dict[str, tuple[int, ...]]:
