@@ -82,12 +82,12 @@ def _named(hint: Hint, file: CheckpointFile, said: Mapping[str, Any]) -> Hint:
                 network = resolve_architecture(file.metadata[key])
                 return replace(hint, architecture=network, source="metadata in the file", certain=True, unknown=tuple(unknown))
             except CheckpointError:
-                unknown.append(f"metadata {printable(file.metadata[key])!r}")
+                unknown.append(f"metadata '{printable(file.metadata[key])}'")
     for place, word, named in named_networks(said):
         if named is not None:
             return replace(hint, architecture=named, source=f"{place} in the file", unknown=tuple(unknown))
         if not is_family_word(word):
-            unknown.append(f"{place} {printable(word)!r}")
+            unknown.append(f"{place} '{printable(word)}'")
     return replace(hint, unknown=tuple(unknown))
 
 

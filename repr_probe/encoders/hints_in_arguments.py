@@ -11,9 +11,10 @@ from repr_probe.encoders.checkpoint_file import CheckpointFile
 from repr_probe.encoders.input_spec import INTERPOLATIONS
 from repr_probe.encoders.modules import is_module
 from repr_probe.encoders.reading import Clue
-from repr_probe.encoders.source_table import Said, said_word
+from repr_probe.encoders.source_table import Said
 from repr_probe.errors import CheckpointError
 from repr_probe.files.dead import Dead
+from repr_probe.files.inert import plain
 from repr_probe.files.printable import printable
 
 # Where programs keep their arguments, at the top of a file.
@@ -29,8 +30,6 @@ NUMBERS = r"\[([\d\s.,]{5,120})\]"
 
 def said_in(file: CheckpointFile) -> dict[str, Any]:
     """What a file says in words: single words at its top, its arguments as plain values, and the JSON files beside it by name."""
-    from repr_probe.files.inert import plain
-
     said: dict[str, Any] = {}
     content = file.content.items if isinstance(file.content, Dead) else file.content
     for key, value in content.items() if isinstance(content, Mapping) else ():
@@ -46,9 +45,16 @@ def said_in(file: CheckpointFile) -> dict[str, Any]:
 def named_networks(said: Said) -> Iterator[tuple[str, str, Architecture | None]]:
     """(where, word, network or None) for every place that names one."""
     for place in PLACES:
-        word = said_word(said, place)
+        word = _at(said, place)
         if isinstance(word, str) and len(word) < 200:
             yield place, word, _resolved(word, said)
+
+
+def _at(said: Said, place: str) -> Any:
+    value: Any = said
+    for key in place.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
 
 
 def _resolved(word: str, said: Said) -> Architecture | None:
@@ -70,15 +76,15 @@ def is_family_word(word: str) -> bool:
 def argument_clues(said: Said) -> dict[str, Clue]:
     """Patch size and heads, from the words of DINO, iBOT, DINOv2, MAE and DeiT."""
     clues: dict[str, Clue] = {}
-    patch = said_word(said, "args.patch_size")
+    patch = _at(said, "args.patch_size")
     if isinstance(patch, int) and not isinstance(patch, bool) and patch > 0:
         clues["patch_size"] = Clue(patch, "args.patch_size in the file")
     for place in PLACES:
-        word = said_word(said, place)
+        word = _at(said, place)
         found = VIT_WORD.fullmatch(word) if isinstance(word, str) and len(word) < 200 else None
         # MoCo v3 says vit_small, too, without a patch size, and means another number of heads.
         if found and (found[2] or "patch_size" in clues):
-            clues["heads"] = Clue(HEADS[found[1]], f"{place} {printable(word)!r} in the file")
+            clues["heads"] = Clue(HEADS[found[1]], f"{place} '{printable(word)}' in the file")
             break
     return clues
 
@@ -87,7 +93,7 @@ def argument_input(said: Said) -> dict[str, tuple[Any, str]]:
     """Single values of the preprocessing -> (value, where): `args` as timm, DeiT and MAE write them, and lightly-train's normalize_args."""
     found: dict[str, tuple[Any, str]] = {}
     for place in ("lightly_train.normalize_args", "normalize_args", "args"):
-        stated = said_word(said, place)
+        stated = _at(said, place)
         if not isinstance(stated, Mapping):
             continue
         mean, std = _colours(stated.get("mean")), _colours(stated.get("std"))
@@ -123,7 +129,7 @@ def _colours(value: Any) -> tuple[float, ...] | None:
 
 
 def _has(said: Said, place: str, word: str) -> bool:
-    stated = said_word(said, place)
+    stated = _at(said, place)
     return isinstance(stated, Mapping) and word in stated
 
 

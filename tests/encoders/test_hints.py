@@ -1,0 +1,290 @@
+"""What files, and the JSON beside them, say about their network and their images: each read from the place that programs write it to."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from repr_probe.encoders.checkpoint_file import CheckpointFile, read_checkpoint
+from repr_probe.encoders.hints import Hint, find_hint
+from repr_probe.encoders.hints_in_arguments import mmengine_facts, said_in
+from repr_probe.encoders.hints_in_config import hugging_face_clues, open_clip_clues, open_clip_input, processor_input
+from repr_probe.errors import CheckpointError
+from repr_probe.preprocessing import InputSpec
+
+Save = Callable[[Any], Path]
+WEIGHTS = {"conv1.weight": torch.ones(2, 3, 3, 3), "bn1.weight": torch.ones(2)}
+IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
+SPEC = InputSpec((224, 224), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+
+def hint_of(save: Save, **beside: Any) -> Hint:
+    return find_hint(read_checkpoint(save({"state_dict": WEIGHTS, **beside})))
+
+
+def with_config(**config: Any) -> Hint:
+    return find_hint(CheckpointFile(Path("x"), "safetensors", WEIGHTS, False, config=config))
+
+
+def values(clues: Any) -> dict[str, Any]:
+    return {name: clue.value for name, clue in clues.items()}
+
+
+class TestWords:
+    @pytest.mark.parametrize(
+        ("beside", "source"),
+        [
+            ({"arch": "resnet18"}, "arch in the file"),
+            ({"args": {"arch": "resnet18"}}, "args.arch in the file"),
+            ({"args": argparse.Namespace(model="resnet18")}, "args.model in the file"),
+            ({"args": SimpleNamespace(model="resnet18")}, "args.model in the file"),
+            ({"hyper_parameters": {"model": "resnet18"}}, "hyper_parameters.model in the file"),
+            ({"arch": "resnet18", "args": {"arch": "resnet50"}}, "arch in the file"),
+        ],
+    )
+    def test_places_of_a_network(self, save: Save, beside: dict[str, Any], source: str) -> None:
+        hint = hint_of(save, **beside)
+        assert str(hint.architecture) == "torchvision:resnet18" and hint.source == source and not hint.certain
+
+    def test_the_script_of_timm_means_its_own_networks(self, save: Save) -> None:
+        assert str(hint_of(save, arch="resnet50", args={"crop_pct": None, "model": "resnet50"}).architecture) == "timm:resnet50"
+        assert str(hint_of(save, arch="resnet50", args={"model": "resnet50"}).architecture) == "torchvision:resnet50"
+
+    def test_words_that_name_nothing(self, save: Save) -> None:
+        hint = hint_of(save, arch="my_net\x1b[2J", args={"model": 3, "arch": "other"})
+        assert hint.architecture is None and hint.unknown == ("arch 'my_net\\x1b[2J'", "args.arch 'other'")
+
+    @pytest.mark.parametrize(
+        ("args", "clues"),
+        [
+            ({"arch": "vit_small", "patch_size": 8}, {"patch_size": 8, "heads": 6}),
+            ({"arch": "vit_tiny", "patch_size": 16}, {"patch_size": 16, "heads": 3}),
+            ({"arch": "vit_giant2", "patch_size": 14}, {"patch_size": 14, "heads": 24}),
+            ({"model": "mae_vit_large_patch16"}, {"heads": 16}),
+            ({"model": "mae_vit_base_patch16_dec512d8b"}, {"heads": 12}),
+            ({"model": "vit_huge_patch14"}, {"heads": 16}),
+            ({"arch": "vit_small"}, {}),  # MoCo v3 says it, too, and means 12 heads
+            ({"patch_size": True, "arch": "vit_base"}, {}),
+            ({"patch_size": "16"}, {}),
+        ],
+    )
+    def test_words_of_transformers(self, save: Save, args: dict[str, Any], clues: dict[str, Any]) -> None:
+        hint = hint_of(save, args=argparse.Namespace(**args))
+        assert hint.architecture is None and hint.unknown == () and values(hint.clues) == clues
+        assert all("in the file" in clue.source for clue in hint.clues.values())
+
+    def test_metadata_is_certain(self, tmp_path: Path) -> None:
+        save_file(WEIGHTS, tmp_path / "x", metadata={"architecture": "resnet18", "arch": "nothing"})
+        hint = find_hint(read_checkpoint(tmp_path / "x"))
+        assert str(hint.architecture) == "torchvision:resnet18" and hint.certain and hint.unknown == ("metadata 'nothing'",)
+
+    def test_own_block(self, tmp_path: Path) -> None:
+        size = {"size": [8, 8], "mean": [0.3], "std": [0.4], "interpolation": "nearest", "crop_pct": 1.0}
+        block = {"format": "repr-probe/1", "arch": "repr_probe:digits_net", "input": size}
+        save_file(WEIGHTS, tmp_path / "mine", metadata={"repr_probe": json.dumps(block)})
+        hint = find_hint(read_checkpoint(tmp_path / "mine"))
+        assert hint.certain and hint.input is not None and hint.input.mean == (0.3,) and hint.source == "metadata of mine"
+
+
+class TestSaid:
+    def test_everything_in_words(self, save: Save) -> None:
+        content = {
+            "epoch": 3, "name": "ViT-B-32", "args": argparse.Namespace(lr=0.1, inner=argparse.Namespace(a=1)), "meta": {"cfg": "x = 1"},
+            "optimizer": {"state": {}}, "lightly_train": {"normalize_args": {"mean": [0.1]}},
+        }  # fmt: skip
+        said = said_in(read_checkpoint(save({"state_dict": WEIGHTS, **content})))
+        assert said["epoch"] == 3 and said["name"] == "ViT-B-32" and said["args"]["inner"]["a"] == 1 and said["meta"]["cfg"] == "x = 1"
+        assert said["lightly_train"]["normalize_args"]["mean"] == [0.1] and "optimizer" not in said and "state_dict" not in said
+
+    def test_files_that_say_nothing(self) -> None:
+        for content in ([WEIGHTS], WEIGHTS["bn1.weight"], {1: 2}, None):
+            file = CheckpointFile(Path("x"), "torch-zip", content, True)
+            assert said_in(file) == {} and find_hint(file) == Hint(None)
+
+
+class TestSingleValues:
+    def test_arguments_of_timm(self, save: Save) -> None:
+        args = {"crop_pct": 0.9, "interpolation": "bicubic", "mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6], "img_size": 192, "input_size": None}
+        spec = hint_of(save, args=argparse.Namespace(**args)).adjusted(SPEC)
+        assert spec.to_dict() == {"size": [192, 192], "mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6], "interpolation": "bicubic", "crop_pct": 0.9}
+        assert spec.sources["mean"] == "args.mean in the file" and spec.sources["size"] == "args.img_size in the file"
+
+    def test_input_size_of_mae_and_deit(self, save: Save) -> None:
+        assert hint_of(save, args={"input_size": 384}).adjusted(SPEC).size == (384, 384)
+        assert hint_of(save, args={"input_size": [3, 96, 128], "crop_pct": None}).adjusted(SPEC).size == (96, 128)
+
+    @pytest.mark.parametrize(
+        "args",
+        [
+            {"input_size": True}, {"input_size": 5}, {"input_size": "224"}, {"img_size": [1, 2, 3, 4]}, {"img_size": 10**9}, {"mean": [1, 2, 3]},
+            {"mean": [1, 2], "std": [1, 2]}, {"mean": [0, 0, 0], "std": [0, 0, 0]}, {"mean": "(1,1,1)", "std": "(1,1,1)"},
+            {"interpolation": "bicubic"}, {"crop_pct": 7, "interpolation": "random"}, {"mean": [0.5], "std": [0.5]},
+        ],
+    )  # fmt: skip
+    def test_values_that_are_not_used(self, save: Save, args: dict[str, Any]) -> None:
+        assert hint_of(save, args=args).adjusted(SPEC) == SPEC
+
+    def test_values_of_lightly_train(self, save: Save) -> None:
+        stated = {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}
+        hint = hint_of(save, lightly_train={"normalize_args": stated, "version": "1"})
+        assert hint.adjusted(SPEC).mean == (0.1, 0.2, 0.3)
+        assert hint.adjusted(SPEC).sources["std"] == "lightly_train.normalize_args.std in the file"
+
+
+class TestMmengine:
+    text = """model = dict(backbone=dict(type='ResNet', depth=50, style='caffe'),
+data_preprocessor = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True))"""
+
+    def test_numbers_over_255(self, save: Save) -> None:
+        hint = hint_of(save, meta={"cfg": self.text})
+        spec = hint.adjusted(SPEC)
+        assert spec.mean == pytest.approx((0.485, 0.456, 0.406)) and spec.std == pytest.approx((0.229, 0.224, 0.225)) and spec.order == "rgb"
+        assert "meta.cfg" in spec.sources["mean"] and values(hint.clues) == {"stride_place": "1x1"}
+
+    def test_blue_first(self) -> None:
+        clues, stated, _ = mmengine_facts(self.text.replace("True", "False").replace("caffe", "pytorch"))
+        assert stated["order"][0] == "bgr" and clues["stride_place"].value == "3x3"
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "", "x" * 2000, text + "\nmean=[0.0, 0.0, 0.0]", "mean=[1.0, 2.0], std=[1, 2]", "mean=[__import__('os'), 1, 2], std=[1, 2, 3]",
+            "mean=[1..2, 3, 4], std=[1, 2, 3]",
+        ],
+    )  # fmt: skip
+    def test_texts_without_one_answer(self, text: str) -> None:
+        _, stated, notes = mmengine_facts(text)
+        assert stated == {} and "states no single mean and SD" in notes[0]
+
+    def test_other_things_in_its_place(self, save: Save) -> None:
+        assert mmengine_facts(None) == mmengine_facts("y" * 2_000_000) == ({}, {}, ())
+        assert hint_of(save, meta={"cfg": 7}).notes == ()
+
+
+class TestHuggingFace:
+    def test_vision_transformer(self) -> None:
+        config = {"model_type": "vit", "num_attention_heads": 3, "layer_norm_eps": 1e-12, "hidden_act": "gelu", "patch_size": 16, "image_size": 224}
+        clues = hugging_face_clues(config, "config.json")
+        assert values(clues) == {"model_type": "vit", "heads": 3, "eps": 1e-12, "activation": "gelu", "patch_size": 16, "image_size": (224, 224)}
+        assert {clue.source for clue in clues.values()} == {"config.json"}
+
+    def test_the_vision_half_of_clip(self) -> None:
+        config = {"model_type": "clip", "num_attention_heads": 99, "vision_config": {"num_attention_heads": 12, "hidden_act": "quick_gelu"}}
+        assert values(hugging_face_clues(config, "config.json")) == {"model_type": "clip", "heads": 12, "activation": "quick_gelu"}
+
+    def test_where_a_resnet_strides(self) -> None:
+        for word, place in ((True, "1x1"), (False, "3x3")):
+            config = {"model_type": "resnet", "downsample_in_bottleneck": word, "hidden_act": "relu"}
+            assert values(hugging_face_clues(config, "c"))["stride_place"] == place
+
+    @pytest.mark.parametrize("config", [None, [], {}, {"num_attention_heads": 3}, {"model_type": "vit", "num_attention_heads": True}])
+    def test_other_configurations(self, config: Any) -> None:
+        assert "heads" not in hugging_face_clues(config, "config.json")
+
+    def test_through_the_file(self) -> None:
+        processor = {"size": {"height": 224, "width": 224}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3, "resample": 3}
+        hint = with_config(**{"config.json": {"model_type": "vit", "num_attention_heads": 3}, "preprocessor_config.json": processor})
+        assert values(hint.clues) == {"model_type": "vit", "heads": 3} and hint.input is not None and hint.input.interpolation == "bicubic"
+        assert hint.architecture is None and "stretches images" in hint.notes[0]
+
+    def test_configuration_before_arguments(self) -> None:
+        content = {"args": {"arch": "vit_base", "patch_size": 16}, **WEIGHTS}
+        file = CheckpointFile(Path("x"), "torch-zip", content, True, config={"config.json": {"model_type": "vit", "num_attention_heads": 3}})
+        assert find_hint(file).clues["heads"].value == 3
+
+
+class TestProcessors:
+    def spec(self, **config: Any) -> InputSpec:
+        found = processor_input({**IMAGENET, **config}, "preprocessor_config.json")
+        assert found is not None
+        return found[0]
+
+    def test_resize_and_crop(self) -> None:
+        config = {"do_center_crop": True, "size": {"shortest_edge": 256}, "crop_size": {"height": 224, "width": 224}, "resample": 3}
+        spec = self.spec(**config)
+        assert (spec.size, spec.crop_pct, spec.interpolation) == ((224, 224), 0.875, "bicubic")
+        assert spec.mean == (0.485, 0.456, 0.406) and spec.sources["crop_pct"] == "preprocessor_config.json"
+
+    def test_convnext(self) -> None:
+        assert self.spec(size={"shortest_edge": 224}, crop_pct=0.875).crop_pct == 0.875
+        assert self.spec(size={"shortest_edge": 384}, crop_pct=0.875).crop_pct == 1.0
+
+    def test_old_forms_of_size(self) -> None:
+        assert self.spec(size=224).size == (224, 224)
+        assert self.spec(size=256, do_center_crop=True, crop_size=224).crop_pct == 0.875
+        assert self.spec(size={"shortest_edge": 518}).size == (518, 518)
+        assert self.spec().size == (224, 224)
+
+    def test_other_ranges_of_pixels(self) -> None:
+        plain = self.spec(do_normalize=False)
+        assert plain.mean == (0, 0, 0) and plain.std == (1, 1, 1)
+        halves = {"image_mean": [0.0] * 3, "image_std": [1.0] * 3, "rescale_factor": 1 / 127.5}
+        assert self.spec(**halves).std == pytest.approx((0.5, 0.5, 0.5))
+        raw = {"image_mean": [123.675, 116.28, 103.53], "image_std": [58.395, 57.12, 57.375], "do_rescale": False}
+        assert self.spec(**raw).mean == pytest.approx((0.485, 0.456, 0.406)) and self.spec(**raw).std == pytest.approx((0.229, 0.224, 0.225))
+
+    def test_inside_a_processor_of_two(self) -> None:
+        found = processor_input({"image_processor": {**IMAGENET, "size": 96}, "tokenizer": {}}, "processor_config.json")
+        assert found is not None and found[0].size == (96, 96)
+
+    def test_filters_that_are_not_here(self) -> None:
+        with pytest.raises(CheckpointError, match=r"preprocessor_config\.json must name a filter of nearest, .*; got resample 5; give --interp"):
+            self.spec(resample=5)
+
+    @pytest.mark.parametrize("config", [None, [], {}, {"feature_size": 80}])
+    def test_processors_of_other_things(self, config: Any) -> None:
+        assert processor_input(config, "x") is None
+
+    def test_as_transformers_writes_it(self, tmp_path: Path) -> None:
+        transformers = pytest.importorskip("transformers")
+        for kind in ("ViTImageProcessor", "BitImageProcessor", "ConvNextImageProcessor", "CLIPImageProcessor"):
+            if not hasattr(transformers, kind):
+                continue
+            getattr(transformers, kind)().save_pretrained(tmp_path)
+            found = processor_input(json.loads((tmp_path / "preprocessor_config.json").read_text()), "preprocessor_config.json")
+            assert found is not None and min(found[0].size) >= 224 and 0.8 < found[0].crop_pct <= 1
+
+
+class TestOpenClip:
+    config = {  # noqa: RUF012
+        "model_cfg": {"quick_gelu": True, "vision_cfg": {"image_size": 224, "layers": 12, "width": 768, "patch_size": 32}},
+        "preprocess_cfg": {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]},
+    }
+
+    def test_transformers(self) -> None:
+        assert values(open_clip_clues(self.config, "c")) == {"activation": "quick_gelu", "heads": 12, "patch_size": 32, "image_size": (224, 224)}
+        vision = {"width": 1280, "head_width": 80, "layers": 32}
+        assert values(open_clip_clues({"model_cfg": {"vision_cfg": vision}}, "c")) == {"activation": "gelu", "heads": 16}
+
+    def test_resnets(self) -> None:
+        vision = {"width": 64, "layers": [3, 4, 6, 3], "image_size": 224}
+        assert values(open_clip_clues({"model_cfg": {"vision_cfg": vision}}, "c")) == {"heads": 32, "image_size": (224, 224)}
+
+    def test_images(self) -> None:
+        spec = open_clip_input(self.config, "open_clip_config.json")
+        assert spec is not None and (spec.size, spec.mean, spec.interpolation, spec.crop_pct) == ((224, 224), (0.1, 0.2, 0.3), "bicubic", 1.0)
+        hint = with_config(**{"open_clip_config.json": self.config})
+        assert hint.input == spec and hint.clues["heads"].source == "open_clip_config.json"
+
+    @pytest.mark.parametrize("config", [None, {}, {"model_cfg": 1}, {"model_cfg": {}}, {"preprocess_cfg": {"mean": [1]}}])
+    def test_other_configurations(self, config: Any) -> None:
+        assert open_clip_clues(config, "c") == {} and open_clip_input(config, "c") is None
+
+
+class TestTimm:
+    def test_configuration(self) -> None:
+        stated = {"mean": [0.1, 0.2, 0.3], "std": [1, 1, 1], "input_size": [3, 96, 96]}
+        hint = with_config(**{"config.json": {"architecture": "test_resnet", "pretrained_cfg": stated}})
+        assert str(hint.architecture) == "timm:test_resnet" and hint.certain and hint.input is not None and hint.input.size == (96, 96)
+
+    def test_changed_networks_are_refused(self) -> None:
+        with pytest.raises(CheckpointError, match=r"must be a plain timm network; config\.json changes it by model_args"):
+            with_config(**{"config.json": {"architecture": "test_resnet", "model_args": {"depth": 3}}})
