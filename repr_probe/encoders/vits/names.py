@@ -135,7 +135,9 @@ def _product(parts: Sequence[torch.Tensor]) -> torch.Tensor:
 
 
 def _as_tokens(pieces: dict[str, Piece]) -> bool:
-    """CLIP's class embedding (width) and positions (tokens, width) with the leading ones of timm's."""
+    """CLIP's class embedding (width) and positions (tokens, width) with the leading ones of timm's; no table of no registers."""
+    if "reg_token" in pieces and 0 in pieces["reg_token"].shape:
+        del pieces["reg_token"]
     for name in ("cls_token", "dist_token", "reg_token", "pos_embed"):
         piece = pieces.get(name)
         if piece is not None and len(piece.shape) < 3:

@@ -114,10 +114,11 @@ def _with_table(shared: dict[str, Any], chosen: Mapping[str, Any]) -> Any:
 
     options = shared | {
         "reg_tokens": chosen["registers"], "no_embed_class": chosen["position"] == "patches", "pre_norm": chosen["pre_norm"],
-        "fc_norm": chosen["norm"] == "after", "norm_layer": partial(LayerNorm, eps=chosen["eps"]), "act_layer": chosen["activation"],
+        "fc_norm": chosen["norm"] == "after", "norm_layer": partial(LayerNorm, eps=chosen["eps"]),
+        "act_layer": nn.GELU if chosen["activation"] == "gelu" else chosen["activation"],
     }  # fmt: skip
     if chosen["mlp"] == "swiglu":
-        options |= {"mlp_layer": SwiGLUPacked, "act_layer": "silu"}
+        options |= {"mlp_layer": SwiGLUPacked, "act_layer": nn.SiLU}
     if not chosen["distilled"]:
         return VisionTransformer(**options)
     from repr_probe.encoders.vits.distilled import DistilledViT

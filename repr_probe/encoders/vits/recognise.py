@@ -9,7 +9,7 @@ from repr_probe.encoders.vits.families import Family, family_of, input_of_family
 from repr_probe.encoders.vits.heads import heads_of
 from repr_probe.encoders.vits.names import NamedTensors, timm_names
 from repr_probe.encoders.vits.network import WORDS
-from repr_probe.encoders.vits.schemes import HF_CLIP, OPEN_CLIP, SCHEMES, TIMM, TORCHVISION
+from repr_probe.encoders.vits.schemes import HF_CLIP, HF_DINOV3, OPEN_CLIP, SCHEMES, TIMM, TORCHVISION
 from repr_probe.encoders.vits.sizes import Sizes, sizes_of
 from repr_probe.encoders.vits.standard import own_architecture, timm_name, torchvision_name
 from repr_probe.errors import CheckpointError
@@ -75,7 +75,7 @@ def _positive(value: object) -> float:
 
 def _activation(named: NamedTensors, family: Family, sizes: Sizes, clues: Clues) -> Assumption:
     if sizes.swiglu:
-        return Assumption("activation", "gelu", "SwiGLU has its own, SiLU")
+        return _gate(named, clues)
     if "activation" in clues:
         value = {"gelu_pytorch_tanh": "gelu_tanh", "gelu_new": "gelu_tanh", "quickgelu": "quick_gelu"}.get(
             str(clues["activation"].value), str(clues["activation"].value)
@@ -87,6 +87,16 @@ def _activation(named: NamedTensors, family: Family, sizes: Sizes, clues: Clues)
     if family.name == "CLIP":
         source = named.scheme.source if named.scheme is HF_CLIP else "OpenCLIP's default; OpenAI's own weights need quick_gelu"
     return Assumption("activation", value, source, "--arch")
+
+
+def _gate(named: NamedTensors, clues: Clues) -> Assumption:
+    """The option keeps its usual value: SwiGLU has its own activation, except in Hugging Face's DINOv3, which takes the configured one."""
+    if named.scheme is HF_DINOV3 and "activation" in clues and clues["activation"].value != "silu":
+        raise CheckpointError(
+            f"activation must be silu for DINOv3's gated MLP; got {clues['activation'].value} ({clues['activation'].source}); "
+            "that network cannot be built here"
+        )
+    return Assumption("activation", "gelu", "not used: the gate of SwiGLU is SiLU")
 
 
 def _pool(sizes: Sizes, named: NamedTensors, clues: Clues) -> tuple[str, Assumption]:
