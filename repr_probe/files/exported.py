@@ -52,7 +52,7 @@ def read_exported(path: str | Path) -> dict[str, Any]:
 
 
 def _by_table(archive: StoredZip, name: str) -> dict[str, torch.Tensor]:
-    stated = parse_json(archive.bytes_of(name).tobytes(), f"{name} in {archive.path}")
+    stated = parse_json(archive.bytes_of(name).tobytes(), f"{name} in {archive.where}")
     entries = stated.get("config") if isinstance(stated, dict) else None
     if not isinstance(entries, dict):
         raise _broken(archive, name)
@@ -60,7 +60,7 @@ def _by_table(archive: StoredZip, name: str) -> dict[str, torch.Tensor]:
 
 
 def _tensor(archive: StoredZip, key: str, entry: Any) -> Any:
-    where = f"{printable(key)} in {archive.path}"
+    where = f"{printable(key)} in {archive.where}"
     payload = entry.get("path_name") if isinstance(entry, dict) else None
     if not isinstance(payload, str):
         raise _broken(archive, key)
@@ -85,4 +85,4 @@ def _numbers(stated: Any) -> list[Any]:
 
 
 def _broken(archive: StoredZip, name: str) -> FileFormatError:
-    return FileFormatError(f"{archive.path} must be undamaged; its table of weights is not ({printable(name)})", code="E_CORRUPT")
+    return FileFormatError(f"{archive.where} must be undamaged; its table of weights is not ({printable(name)})", code="E_CORRUPT")

@@ -2,43 +2,46 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from repr_probe.errors import FileFormatError
-from repr_probe.files.safe_torch import read_torch
+from repr_probe.files.inert import InertReader, run_inert
+from repr_probe.files.pickle_machine import Refused
+from repr_probe.files.printable import printable
+from repr_probe.files.raw_tensors import raw_tensor
+from repr_probe.files.stored_zip import StoredZip
+from repr_probe.files.tensor_claims import Storage
+
+if TYPE_CHECKING:
+    import torch
 
 
 def read_torch_blob(data: np.ndarray, where: str) -> Any:
-    """The content of `data` ((n,) uint8), read with every check of a file of its own; `where` names it in errors.
+    """The content of `data` ((n,) uint8), as `read_torch` reads a file of its own; `where` names it in errors.
 
-    It goes through a temporary file, since only a file can be checked and mapped; what comes back no longer depends on that file.
+    Tensors share the bytes of `data` where these are aligned, so that a mapped file stays mapped. Classes come back dead.
+    Raises FileFormatError: E_TRUNCATED, E_ZIP_COMPRESSED, E_ZIP_DUP, E_MISSING_STORAGE, E_SIZE_MISMATCH, E_TENSOR_BOMB, E_MALICIOUS, ...
     """
-    import torch
+    archive = StoredZip(data, where)
+    if "byteorder" in archive.names and archive.bytes_of("byteorder").tobytes() != b"little":
+        raise FileFormatError(f"{where} must be little-endian; got what a machine of another kind wrote; save it again", code="E_DTYPE")
+    return run_inert(InertReader(archive.bytes_of("data.pkl").tobytes(), make=_maker(archive, where)), where)
 
-    with tempfile.TemporaryDirectory(prefix="repr-probe-") as folder:
-        path = Path(folder) / "blob"
-        data.tofile(path)
+
+def _maker(archive: StoredZip, where: str) -> Callable[..., torch.Tensor]:
+    def make(storage: Storage, dtype: torch.dtype, size: tuple[int, ...], stride: tuple[int, ...], offset: int) -> torch.Tensor:
         try:
-            content = read_torch(path)
+            record = archive.bytes_of(f"data/{storage.key}")
+            held = record[storage.start : storage.start + storage.n_bytes]
+            tensor = raw_tensor(held, dtype, size, strides=stride, offset=offset, where=where)
         except FileFormatError as failure:
-            raise FileFormatError(str(failure).replace(str(path), where), code=failure.code) from None
-        if isinstance(content, torch.Tensor):
-            return content.detach().clone()
-        return _detached(content)
+            raise Refused(str(failure).removeprefix(f"{where} "), failure.code) from None
+        if len(record) != storage.whole:
+            said = f"its record data/{printable(storage.key)} has {len(record)} bytes, not {storage.whole}"
+            raise Refused(f"must be undamaged; {said}", "E_SIZE_MISMATCH")
+        return tensor
 
-
-def _detached(content: Any) -> Any:
-    """Tensors in dictionaries and lists as copies in memory; the file they are mapped from is about to go away."""
-    import torch
-
-    if isinstance(content, torch.Tensor):
-        return content.detach().clone()
-    if isinstance(content, dict):
-        return {key: _detached(value) for key, value in content.items()}
-    if isinstance(content, list | tuple):
-        return type(content)(_detached(value) for value in content) if type(content) in (list, tuple) else content
-    return content
+    return make

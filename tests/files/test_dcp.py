@@ -220,7 +220,7 @@ def test_values_and_paths(sharded: Sharded) -> None:
 
 def test_a_chunk_is_read_with_every_check(sharded: Sharded) -> None:
     sharded.files["__0_0.distcp"] = bytes(len(sharded.files["__0_0.distcp"]))
-    with pytest.raises(FileFormatError, match=r"rows in \S+ must hold data; got nothing but zero bytes"):
+    with pytest.raises(FileFormatError, match=r"rows in \S+ must be complete; its zip directory is missing"):
         read_dcp(sharded.write())
 
 
