@@ -13,6 +13,8 @@ from repr_probe.files.sniff import sniff
 if TYPE_CHECKING:
     import torch
 
+HEADER_LIMIT = 64 << 20
+
 
 def read_safetensors(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """Tensors on the CPU, sorted by name as the format has them, and the metadata of the file.
@@ -23,25 +25,33 @@ def read_safetensors(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[st
 
     kind = sniff(path)
     if kind != "safetensors":
-        raise FileFormatError(f"{path} must be a safetensors file; got a file of kind {kind}")
+        raise FileFormatError(f"{path} must be a safetensors file; got a file of kind {kind}", code="E_KIND")
     _check_header(Path(path))
     try:
         with safe_open(str(path), framework="pt", device="cpu") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118 - not a dict
-    except (SafetensorError, ValueError, TypeError, RuntimeError, KeyError) as failure:
-        raise FileFormatError(f"{path} must be an undamaged safetensors file; its header does not fit ({printable(failure)})") from None
+    except (SafetensorError, ValueError, TypeError, RuntimeError, KeyError, AttributeError) as failure:
+        text = f"{path} must be an undamaged safetensors file; its header does not fit ({printable(failure)})"
+        raise FileFormatError(text, code="E_CORRUPT") from None
+    except OSError as failure:
+        raise FileFormatError(f"{path} must be readable; got {printable(failure)!r}", code="E_UNREADABLE") from None
 
 
 def _check_header(path: Path) -> None:
-    """Say plainly when the file is shorter than its header claims; everything finer is left to the library."""
+    """Say plainly when the file is shorter than its header claims, or its header is none; everything finer is left to the library."""
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
+        if length > HEADER_LIMIT:
+            text = f"{path} must have a header below {HEADER_LIMIT >> 20} MiB, as safetensors has; got {length >> 20} MiB"
+            raise FileFormatError(text, code="E_CORRUPT")
         try:
             header: Any = json.loads(file.read(length))
             ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
             claimed = 8 + length + max(ends, default=0)
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
-            raise FileFormatError(f"{path} must be an undamaged safetensors file; its header is not a list of tensors") from None
+            text = f"{path} must be an undamaged safetensors file; its header is not a list of tensors"
+            raise FileFormatError(text, code="E_CORRUPT") from None
     if claimed > size:
-        raise FileFormatError(f"{path} must be complete; its header claims {claimed} bytes but the file has {size}; copy it again")
+        text = f"{path} must be complete; its header claims {claimed} bytes but the file has {size}; copy it again"
+        raise FileFormatError(text, code="E_TRUNCATED")

@@ -3,62 +3,81 @@
 from __future__ import annotations
 
 import pickle
-import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from repr_probe.errors import FileFormatError
+from repr_probe.files.dead import Dead
 from repr_probe.files.printable import printable
 from repr_probe.files.sniff import sniff
-from repr_probe.files.torch_records import check_torch_zip
+from repr_probe.files.tensor_claims import DTYPE_OF_STORAGE
+from repr_probe.files.torch_legacy import TorchLegacy
+from repr_probe.files.torch_records import Described, TorchZip
 
 if TYPE_CHECKING:
     import torch
 
+KINDS = ("torch-zip", "torch-legacy", "torchscript")
+# All that a dictionary of weights names. torch reads more than this by itself; what it would call for that is not needed here.
+ORDINARY = frozenset({
+    "collections.OrderedDict", "torch.Size", "torch.device", "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2",
+    "torch._utils._rebuild_tensor_v3", "torch._utils._rebuild_parameter", "torch.storage.UntypedStorage",
+    *(f"torch.{name}" for name in DTYPE_OF_STORAGE),
+})  # fmt: skip
+
 
 def read_torch(path: str | Path) -> Any:
-    """What torch.save wrote to `path`, on the CPU; tensors of the zip format are memory-mapped, so that only what is used is read.
+    """What torch.save (or torch.jit.save) wrote to `path`, on the CPU; tensors of zip files are memory-mapped: only what is used is read.
 
-    Reading is always `weights_only=True`: tensors and plain Python values. A file that asks for anything else is refused with the name
-    it asked for, and nothing in it is run. Raises FileFormatError also for files that are cut, damaged, or lie about their sizes.
+    Tensors and plain values come back as they were. Objects of other classes come back as `files.dead.Dead`: nothing is imported, nothing
+    is run, and the classes need not be installed. Ordinary files are read by torch with `weights_only=True`, all others inertly.
+    Raises FileFormatError for files that are cut, damaged, lie about their sizes, or name what attacks are made of.
     """
-    import torch
-
     kind = sniff(path)
-    if kind not in ("torch-zip", "torch-legacy"):
-        raise FileFormatError(f"{path} must be written by torch.save; got a file of kind {kind}")
-    if kind == "torch-zip":
-        check_torch_zip(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # storages of old files are announced as deprecated by torch itself
-            loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=kind == "torch-zip")
-    except pickle.UnpicklingError as failure:
-        raise FileFormatError(_explain_refusal(path, str(failure))) from None
-    except Exception as failure:  # a damaged file can fail in any way inside torch
-        reason = printable(f"{type(failure).__name__}: {failure}".splitlines()[0])
-        raise FileFormatError(f"{path} must be complete and undamaged; torch cannot read it ({reason}); copy it again") from None
+    if kind not in KINDS:
+        raise FileFormatError(f"{path} must be written by torch.save; got a file of kind {kind}", code="E_KIND")
+    file: TorchZip | TorchLegacy = TorchLegacy(path) if kind == "torch-legacy" else TorchZip(path)
+    if kind == "torchscript" or not _is_ordinary(file.described):
+        loaded = file.read()
+    else:
+        try:
+            loaded = _weights_only(path, mapped=kind == "torch-zip")
+        except pickle.UnpicklingError:
+            loaded = file.read()
     for name, tensor in tensors_in(loaded):
         _check_tensor(path, name, tensor)
     return loaded
 
 
-def _explain_refusal(path: str | Path, failure: str) -> str:
-    asked = re.search(r"(?:GLOBAL|global:?|class:?|function:?)\s+`?([\w.]+\.[\w.]+)", failure)
-    if asked is None:
-        said = (failure.rpartition("WeightsUnpickler error:")[2] or failure).split("Check the documentation")[0]
-        reason = printable(re.sub(r"\s+", " ", said).strip(), limit=120)
-        return f"{path} must hold tensors and plain values only; it cannot be read without running code from it ({reason}); nothing was run"
-    return (
-        f"{path} must hold tensors and plain values only; got a reference to {printable(asked[1])}, which would have to run; "
-        "nothing was run; save the weights alone: torch.save(model.state_dict(), ...)"
-    )
+def _is_ordinary(described: Described) -> bool:
+    return described.protocol == 2 and all(name in ORDINARY or _is_dtype(name) for name in described.names)
+
+
+def _is_dtype(name: str) -> bool:
+    import torch
+
+    return isinstance(torch.__dict__.get(name.removeprefix("torch.")), torch.dtype)
+
+
+def _weights_only(path: str | Path, *, mapped: bool) -> Any:
+    import torch
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # storages of old files are announced as deprecated by torch itself
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+    except pickle.UnpicklingError:
+        raise
+    except Exception as failure:  # a damaged file can fail in any way inside torch
+        reason = printable(f"{type(failure).__name__}: {failure}".splitlines()[0])
+        text = f"{path} must be complete and undamaged; torch cannot read it ({reason}); copy it again"
+        raise FileFormatError(text, code="E_CORRUPT") from None
 
 
 def tensors_in(value: Any) -> Iterator[tuple[str, torch.Tensor]]:
-    """Every tensor inside nested dicts, lists and tuples with its dotted path; each container is entered once, at any depth."""
+    """Every tensor inside nested dicts, lists, tuples and dead objects with its dotted path; each is entered once, at any depth."""
     import torch
 
     waiting: list[tuple[str, Any]] = [("", value)]
@@ -67,21 +86,31 @@ def tensors_in(value: Any) -> Iterator[tuple[str, torch.Tensor]]:
         name, item = waiting.pop()
         if isinstance(item, torch.Tensor):
             yield name, item
-        elif isinstance(item, dict | list | tuple) and id(item) not in entered:
+        elif isinstance(item, dict | list | tuple | Dead) and id(item) not in entered:
             entered.add(id(item))
-            pairs = item.items() if isinstance(item, dict) else enumerate(item)
             # Paths are cut: in a list nested 100,000 deep they would fill the memory.
-            waiting.extend((f"{name}.{key}"[:500].lstrip("."), inner) for key, inner in pairs)
+            waiting.extend((f"{name}.{key}"[:500].lstrip("."), inner) for key, inner in _inside(item))
+
+
+def _inside(item: Any) -> Iterator[tuple[Any, Any]]:
+    if isinstance(item, Dead):
+        yield from (("", part) for part in (item.state, item.items, item.list, item.args))
+    elif isinstance(item, dict):
+        yield from item.items()
+    else:
+        yield from enumerate(item)
 
 
 def _check_tensor(path: str | Path, name: str, tensor: torch.Tensor) -> None:
-    """A tensor must be backed by as many bytes as it shows: by stride 0 a file of 4 bytes can claim terabytes."""
+    """A tensor must be backed by as many bytes as it shows, whoever made it."""
     import torch
 
-    if tensor.device.type == "meta":
-        raise FileFormatError(f"{path} must hold the values of its tensors; {printable(name)} is on the meta device, which has none")
+    if tensor.device.type == "meta" and not tensor.is_quantized:
+        text = f"{path} must hold the values of its tensors; {printable(name)} is on the meta device, which has none"
+        raise FileFormatError(text, code="E_META")
     if tensor.layout is not torch.strided or tensor.is_quantized:
         return
     needed, held = tensor.numel() * tensor.element_size(), tensor.untyped_storage().nbytes()
     if needed > held:
-        raise FileFormatError(f"{path} must back its tensors; {printable(name)} shows {needed} bytes but {held} are stored")
+        text = f"{path} must back its tensors; {printable(name)} shows {needed} bytes but {held} are stored"
+        raise FileFormatError(text, code="E_TENSOR_BOMB")

@@ -62,7 +62,7 @@ def test_nothing_there_and_loops(tmp_path: Path) -> None:
 
 
 def test_folders(tmp_path: Path) -> None:
-    with pytest.raises(FileFormatError, match=r"folder without meta.json \(empty\)"):
+    with pytest.raises(FileFormatError, match="a folder of nothing"):
         sniff(tmp_path)
     (tmp_path / "meta.json").write_text("{}")
     assert sniff(tmp_path) == "store"
@@ -103,7 +103,7 @@ def test_known_formats(tmp_path: Path) -> None:
 
 def test_other_zip_archives(tmp_path: Path) -> None:
     path = tmp_path / "model.zip"
-    for name, message in (("m/code/x.py", "TorchScript"), ("m/data/weights/0", "torch.export"), ("readme.txt", r"something else \(readme")):
+    for name, message in (("m/code/x.py", "TorchScript"), ("readme.txt", r"something else \(readme")):
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr(name, "x")
         with pytest.raises(FileFormatError, match=message):
