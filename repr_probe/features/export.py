@@ -37,8 +37,8 @@ def export_features(features: Features, path: str | Path) -> Path:
     """Write `features` to `path`, format by suffix, whole or not at all.
 
     .npz .safetensors .pt .h5: `features` (n_samples, n_features), `labels` (codes, -1 unlabelled), `class_names`, `ids`, `views`,
-    `provenance` (JSON text; the texts of .safetensors and .parquet are metadata). .parquet .csv: one row an image with `id`, `label`
-    (code), `class_name`, `feature_0`, `feature_1`, ...; .csv holds no provenance.
+    `provenance` and `notes` (JSON text; the texts of .safetensors and .parquet are metadata). .parquet .csv: one row an image with `id`,
+    `label` (code), `class_name`, `feature_0`, `feature_1`, ...; .csv holds no provenance, and no class without an image.
     .npy: the matrix alone (a note says so).
     Raises UsageError for another suffix, StoreError when the place cannot be written.
     """
@@ -59,6 +59,8 @@ def _texts(features: Features) -> dict[str, str]:
         described["class_names"] = canonical_json(features.class_names)
     if features.ids is not None:
         described["ids"] = canonical_json(features.ids)
+    if features.notes:
+        described["notes"] = canonical_json(features.notes)
     return described
 
 
@@ -72,7 +74,7 @@ def _write_npy(features: Features, path: Path) -> None:
 
 
 def _write_npz(features: Features, path: Path) -> None:
-    texts = {"provenance": np.array(canonical_json(features.provenance))}
+    texts = {name: np.array(text) for name, text in _texts(features).items() if name in ("provenance", "notes")}
     if features.class_names:
         texts["class_names"] = np.array(features.class_names)
     if features.ids is not None:
@@ -96,6 +98,8 @@ def _write_pt(features: Features, path: Path) -> None:
     if features.ids is not None:
         content["ids"] = list(features.ids)
     content["provenance"] = json.loads(canonical_json(features.provenance))
+    if features.notes:
+        content["notes"] = canonical_json(features.notes)
     torch.save(content, path)
 
 
@@ -108,7 +112,7 @@ def _write_h5(features: Features, path: Path) -> None:
         for name, values in (("class_names", features.class_names), ("ids", features.ids)):
             if values:
                 file.create_dataset(name, data=[_encodable(value) for value in values], dtype=h5py.string_dtype())
-        file.attrs["provenance"] = canonical_json(features.provenance)
+        file.attrs.update({name: text for name, text in _texts(features).items() if name in ("provenance", "notes")})
 
 
 def _write_parquet(features: Features, path: Path) -> None:

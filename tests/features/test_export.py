@@ -43,6 +43,22 @@ def test_every_number_comes_back(tmp_path, suffix, dtype):
     assert [path.name for path in tmp_path.iterdir()] == [f"out{suffix}"]
 
 
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors", ".pt", ".parquet", ".h5", ".csv"])
+@pytest.mark.parametrize("names", [("crane", "crane"), ("ant", "bee", "cat")])
+def test_everything_comes_back_through_the_door(tmp_path, suffix, names):
+    features = sample(class_names=names, labels=np.arange(40) % (len(names) + 1) - 1, notes=("3 rows were dropped",))
+    again = as_features(export_features(features, tmp_path / f"out{suffix}"))
+    np.testing.assert_array_equal(again.values.astype(np.float32), features.values)
+    np.testing.assert_array_equal(again.labels, features.labels)
+    assert again.ids == features.ids and again.class_names == names
+    if suffix != ".csv":
+        assert again.values.dtype == np.float32
+        assert again.notes == features.notes
+        assert {name: again.provenance[name] for name in features.provenance} == features.provenance
+    else:
+        assert again.notes == ()
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_opens_at_the_door(tmp_path, suffix):
     features = as_features(export_features(sample(), tmp_path / f"out{suffix}"))

@@ -57,7 +57,7 @@ def open_adapter(
         kind = kind or sniff(text)
     elif not Path(text).exists() and is_code_name(text):
         kind = "code"
-    if kind not in HANDING or (kind in PROGRAMS and not allow_code):
+    if kind is None or kind not in HANDING or (kind in PROGRAMS and not allow_code):
         return None
     if kind == "code" and not allow_code:
         raise CheckpointError(needs_code(text), code="E_NEEDS_CODE")

@@ -66,14 +66,14 @@ def test_the_only_vector_is_taken(tmp_path: Path, images: torch.Tensor) -> None:
         onnx_encoder(path, image_size=16)
     assert refusal.value.code == "E_AMBIGUOUS"
     torch.testing.assert_close(onnx_encoder(path, image_size=16, output="f2").features(images)["pooled"], -expected(images))
-    with pytest.raises(CheckpointError, match="--output must name an output of m.onnx; got 'h'; there are: f, f2"):
+    with pytest.raises(CheckpointError, match=r"--output must name an output of m\.onnx; got 'h'; there are: f, f2"):
         onnx_encoder(path, image_size=16, output="h")
     with pytest.raises(CheckpointError, match=r"gives no vector an image: r \(4, 5, 14, 14\)"):
         onnx_encoder(build(tmp_path, outputs=("r",)), image_size=16)
 
 
 def test_sizes_that_do_not_fit(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="image_size must be 16 x 16, which m.onnx fixes; got 20"):
+    with pytest.raises(UsageError, match=r"image_size must be 16 x 16, which m\.onnx fixes; got 20"):
         onnx_encoder(build(tmp_path, size=16), image_size=20)
     with pytest.raises(CheckpointError, match=r"must take images \(4, 3, 2, 2\); got .*; say image_size or layout"):
         onnx_encoder(build(tmp_path), image_size=2)

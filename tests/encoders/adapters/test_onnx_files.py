@@ -64,8 +64,8 @@ def test_a_cache_of_links(tmp_path: Path) -> None:
     (tmp_path / "snapshot").mkdir()
     (tmp_path / "blobs" / "1").write_bytes(model(field(5, tensor(location="w"))))
     (tmp_path / "blobs" / "2").write_bytes(b"0")
-    os.symlink(tmp_path / "blobs" / "1", tmp_path / "snapshot" / "m.onnx")
-    os.symlink(tmp_path / "blobs" / "2", tmp_path / "snapshot" / "w")
+    (tmp_path / "snapshot" / "m.onnx").symlink_to(tmp_path / "blobs" / "1")
+    (tmp_path / "snapshot" / "w").symlink_to(tmp_path / "blobs" / "2")
     assert external_files(tmp_path / "snapshot" / "m.onnx") == [tmp_path / "snapshot" / "w"]
 
 
@@ -75,9 +75,9 @@ def test_places_outside_the_folder(tmp_path: Path, location: str) -> None:
     (folder / "a").mkdir(parents=True)
     (tmp_path / "w").write_bytes(b"secret")
     (folder / "w").write_bytes(b"own")
-    os.symlink(tmp_path, folder / "link")
+    (folder / "link").symlink_to(tmp_path)
     (folder / "m.onnx").write_bytes(model(field(5, tensor(location=location))))
-    with pytest.raises(CheckpointError, match="must keep its weights inside its own folder; .* nothing was opened") as refusal:
+    with pytest.raises(CheckpointError, match=r"must keep its weights inside its own folder; .* nothing was opened") as refusal:
         external_files(folder / "m.onnx")
     assert refusal.value.code == "E_EXTERNAL_DATA" and "\x1b" not in str(refusal.value)
 

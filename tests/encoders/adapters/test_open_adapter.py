@@ -128,7 +128,7 @@ def test_programs_run_only_when_allowed(programs: dict[str, Path], small_net: An
 def test_programs_that_cannot_be_opened(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"PK\x03\x04 nothing")
     for kind in ("torchscript", "torch-export"):
-        with pytest.raises(CheckpointError, match="must be a program this torch .* can open; got") as refusal:
+        with pytest.raises(CheckpointError, match=r"must be a program this torch .* can open; got") as refusal:
             open_adapter(tmp_path / "x", kind=kind, allow_code=True)
         assert refusal.value.code == "E_CODE" and "\n" not in str(refusal.value)
         with pytest.raises(UsageError, match="pool must be left out"):
