@@ -26,10 +26,10 @@ SPARE: tuple[str, ...] = (
 # Parts of blocks and stems that make another network of a ResNet, by the words in their names.
 RELATIVES: tuple[tuple[str, str], ...] = (
     (r"layer\d\.\d+\.(se|se_module|se_layer|fc1|fc2|eca|ca)\.", "squeeze-and-excitation or another channel attention"),
-    (r"net\.\d\.blocks\.\d+\.net\.\d\.(main|mixing)_conv\.|layer\d\.\d+\.conv2\.(paths|attn)\.", "selective kernels"),
+    (r"net\.\d\.blocks\.\d+\.net\.\d\.(main|mixing)_conv\.", "selective kernels"),
     (r"layer\d\.\d+\.conv2\.(conv|bn0|fc1)", "split attention (ResNeSt)"),
     (r"layer\d\.\d+\.(convs|bns)\.", "a hierarchy of convolutions (Res2Net)"),
-    (r"(conv|bn)[23]\.", "a stem of three convolutions without CLIP's attention pool"),
+    (r"(conv|bn)3\.", "a stem of three convolutions without CLIP's attention pool"),
 )
 STEMS = {
     "imagenet": "stride 2, pool", "deep": "stride 2, pool", "cifar": "stride 1, padding 1, no pool", "solo": "stride 1, padding 2, no pool",
@@ -46,6 +46,7 @@ def read_resnet(shapes: Shapes, clues: Clues) -> Reading | None:
     named = torchvision_names(shapes)
     if named is None:
         return None
+    _refuse_relatives(named)
     seen = seen_in(named.shapes)
     if seen is None:
         return None
@@ -73,16 +74,19 @@ def read_resnet(shapes: Shapes, clues: Clues) -> Reading | None:
     )
 
 
-def _refuse_strangers(named: Named, seen: Seen, shapes: Shapes) -> None:
-    """Tensors inside the stem or the blocks that a plain ResNet has not."""
+def _refuse_relatives(named: Named) -> None:
     for pattern, what in RELATIVES:
         found = [name for name in named.left if re.match(pattern, name)]
         if found:
             raise CheckpointError(
-                f"arch must be given: the file holds a ResNet ({seen}) with {what}, which is not rebuilt from shapes ({listed(found)}); "
+                f"arch must be given: the file holds a ResNet with {what}, which is not rebuilt from shapes ({listed(found)}); "
                 "name the exact network with --arch",
                 code="E_NO_ENCODER",
             )
+
+
+def _refuse_strangers(named: Named, seen: Seen, shapes: Shapes) -> None:
+    """Tensors inside the stem or the blocks that a plain ResNet has not."""
     roots = {name.split(".")[0] for piece in named.pieces.values() for key in piece.keys for name in [_rootless(key)]}
     inside = [name for name in named.left if _rootless(name).split(".")[0] in roots]
     inside += [name for name in named.left if name[0].isdigit() and len(shapes[name]) == 4]  # a convolution after the last stage
