@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from repr_probe.encoders.flax_names import torch_names
-from repr_probe.encoders.folders import candidate_in, configs_beside, configs_of_folder, refuse_part, weights_in
+from repr_probe.encoders.folders import candidate_in, configs_beside, configs_of_folder, image_tower, refuse_part, weights_in
 from repr_probe.encoders.modules import holds_dead
 from repr_probe.errors import CheckpointError, FileFormatError
 from repr_probe.files.dcp import read_dcp
@@ -80,6 +80,11 @@ def _read_folder(folder: Path) -> CheckpointFile:
     if kind == "deepspeed":
         content, files = read_deepspeed(folder)
         return CheckpointFile(folder, kind, content, True, reader=f"DeepSpeed, {_torch_reader(content)}", files=tuple(files))
+    if kind == "sentence-transformers":
+        inner_folder = image_tower(folder)
+        if inner_folder is None:
+            raise _refused(folder, kind)
+        return _read_folder(inner_folder)
     if kind not in ("hf", "timm", "open-clip"):
         raise _refused(folder, kind)
     weights = weights_in(folder, kind)

@@ -17,7 +17,7 @@ from repr_probe.files.sniff import sniff
 # In the order in which the libraries themselves look for them.
 USUAL = {
     "hf": ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json", "flax_model.msgpack"),
-    "timm": ("model.safetensors", "pytorch_model.bin"),
+    "timm": ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"),
     "open-clip": ("open_clip_model.safetensors", "open_clip_pytorch_model.bin", "model.safetensors", "pytorch_model.bin"),
 }
 CONFIGS = ("config.json", "preprocessor_config.json", "processor_config.json", "open_clip_config.json", "args.json")
@@ -47,6 +47,11 @@ def weights_in(folder: Path, kind: str) -> Path:
         text = f"{folder} must hold weights beside its configuration; got none of {', '.join(USUAL[kind])}; copy or download them"
         raise FileFormatError(text, code="E_NO_WEIGHTS")
     return only_one(folder, found)
+
+
+def image_tower(folder: Path) -> Path | None:
+    """The folder of the CLIP model in a folder of sentence-transformers; its other models read text."""
+    return next((path for path in sorted(folder.glob("*_CLIPModel")) if path.is_dir()), None)
 
 
 def candidate_in(folder: Path, failure: FileFormatError) -> Path:

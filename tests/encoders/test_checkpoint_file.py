@@ -96,6 +96,14 @@ class TestFolders:
             read_checkpoint(folder)
         assert caught.value.code == "E_JSON"
 
+    def test_sentence_transformers(self, tmp_path: Path) -> None:
+        folder = put(tmp_path / "clip", modules__json=[{"idx": 0, "path": "0_CLIPModel"}])
+        with pytest.raises(FileFormatError, match="of kind sentence-transformers, which holds no network"):
+            read_checkpoint(folder)
+        put(folder / "0_CLIPModel", model__safetensors=WEIGHTS, config__json=HF)
+        file = read_checkpoint(folder)
+        assert file.kind == "hf" and file.path == folder / "0_CLIPModel" and same(file.content)
+
     def test_distributed(self, tmp_path: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
