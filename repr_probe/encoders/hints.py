@@ -69,7 +69,11 @@ def find_hint(file: CheckpointFile) -> Hint:
     hint = Hint(None, "", stated, clues=merged, single={**single, **argument_input(said)}, notes=notes)
     configured = timm_config(file.config.get("config.json"), "config.json")
     if configured is not None:
-        return replace(hint, architecture=configured[0], source="architecture in config.json", input=configured[1] or stated, certain=True)
+        named, spec, more_clues = configured
+        source = "architecture in config.json" if named is not None else ""
+        return replace(
+            hint, architecture=named, source=source, input=spec or stated, certain=named is not None, clues={**merged, **more_clues}
+        )
     return _named(hint, file, said)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from repr_probe.encoders.architectures import Architecture, resolve_architecture
@@ -13,20 +14,50 @@ from repr_probe.files.printable import printable
 from repr_probe.preprocessing import InputSpec
 
 Config = Mapping[str, Any]
+# What timm's model_args may say of a vision transformer: nothing that evaluation feels, what its tensors show, what a clue can say.
+WITHOUT_EFFECT = ("num_classes", "drop_rate", "drop_path_rate", "proj_drop_rate", "attn_drop_rate", "pos_drop_rate", "patch_drop_rate", "pretrained")
+SHOWN_BY_TENSORS = (
+    "img_size", "patch_size", "embed_dim", "depth", "mlp_ratio", "reg_tokens", "qkv_bias", "init_values", "class_token", "no_embed_class",
+    "in_chans", "weight_init", "dynamic_img_size",
+)  # fmt: skip
+SHOWN_BY_CLUES = {"num_heads": "heads", "global_pool": "pool"}
+POOLS = {"token": "cls", "avg": "mean"}
 PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 # Numbers of PIL's filters.
 FILTERS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box"}
 
 
-def timm_config(config: Any, name: str) -> tuple[Architecture, InputSpec | None] | None:
-    """timm's `config.json`; None for the configurations of other programs, which have no `architecture`."""
+def timm_config(config: Any, name: str) -> tuple[Architecture | None, InputSpec | None, dict[str, Clue]] | None:
+    """Network, preprocessing and clues of timm's `config.json`; None for the configurations of other programs, which have no `architecture`.
+
+    The network is None where `model_args` change it in ways that its tensors show; CheckpointError where they may not show.
+    """
     if not isinstance(config, Mapping) or not isinstance(config.get("architecture"), str):
         return None
-    if config.get("model_args"):
-        raise CheckpointError(f"checkpoint must be a plain timm network; {name} changes it by model_args {printable(config['model_args'])}")
     stated = config.get("pretrained_cfg")
     spec = timm_config_input(stated, f"pretrained_cfg in {name}") if isinstance(stated, Mapping) else None
-    return resolve_architecture(f"timm:{config['architecture']}"), spec
+    network = resolve_architecture(f"timm:{config['architecture']}")
+    given = config.get("model_args") or {}
+    changes = {key: value for key, value in given.items() if key not in WITHOUT_EFFECT} if isinstance(given, Mapping) else {"": given}
+    if not changes:
+        return network, spec, {}
+    shown = network.name in _plain_transformers() and all(key in SHOWN_BY_TENSORS or key in SHOWN_BY_CLUES for key in changes)
+    if not shown or changes.get("global_pool", "token") not in POOLS:
+        raise CheckpointError(f"checkpoint must be a plain timm network; {name} changes it by model_args {printable(changes)}")
+    clues = {SHOWN_BY_CLUES[key]: value for key, value in changes.items() if key in SHOWN_BY_CLUES}
+    if "pool" in clues:
+        clues["pool"] = POOLS[clues["pool"]]
+    if (size := _pair(changes.get("img_size"))) is not None:
+        clues["image_size"] = size
+        spec = spec.override(f"model_args in {name}", size=size) if spec is not None else None
+    return None, spec, {key: Clue(value, f"model_args in {name}") for key, value in clues.items()}
+
+
+@cache
+def _plain_transformers() -> frozenset[str]:
+    import timm
+
+    return frozenset(timm.list_models(module="vision_transformer")) | frozenset(timm.list_models(module="deit"))
 
 
 def hugging_face_clues(config: Any, name: str) -> dict[str, Clue]:

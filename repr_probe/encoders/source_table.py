@@ -205,6 +205,16 @@ def _numbered_small(seen: Seen) -> InputSpec:
     return small(IMAGENET) if re.search(r"backbone(?:_momentum)?\.[23]\.\d+\.", seen.text) else USUAL
 
 
+def _hugging_face_input(seen: Seen) -> InputSpec:
+    """Google's networks take halves; those of MAE, I-JEPA, MSN and DeiT have the same names and take ImageNet's values."""
+    family = str(said_word(seen.said, "model_type") or "")
+    if family == "vit_mae" or "decoder_embed" in seen.parts:
+        return spec(IMAGENET, 224, "bicubic", 224)
+    if family in ("ijepa", "vit_msn", "deit") or (not family and not re.search(r"embeddings\.cls_token$", seen.text, re.MULTILINE)):
+        return USUAL_BICUBIC
+    return spec(HALVES, 224, "bilinear", 224)
+
+
 def _openclip_clues(seen: Seen) -> dict[str, Any]:
     name = str(said_word(seen.said, "name") or "").lower()
     return {"activation": "quick_gelu" if "quickgelu" in name else "gelu"} if name else {}
@@ -258,7 +268,7 @@ SELF_SUPERVISED_RESNETS: tuple[Source, ...] = (
     Source(
         "Lightly benchmark (SimCLR, Barlow Twins or VICReg)", (Sign(parts=("backbone", "projection_head", "online_classifier")),), input=USUAL,
     ),
-    Source("Lightly's older model zoo", (Sign(names=(r"(?:^|\.)features\.\d+\.\d+\.conv1\.weight$",)),)),
+    Source("Lightly's older model zoo", (Sign(parts=("projection_head|features",), names=(r"(?:^|\.)features\.(?:layer)?\d+\.\d+\.conv1\.weight$",)),)),
     Source(
         "ReSA", (Sign(parts=("encoder", "momentum_encoder", "projector|momentum_projector"), absent=("classifier",)),), input=USUAL,
         use=RoleRule("momentum_encoder", "encoder", EMA, "ReSA evaluates momentum_encoder, the moving average of encoder"),
@@ -330,7 +340,10 @@ SMALL_RESNETS: tuple[Source, ...] = (
 TEACHER = RoleRule("teacher", "student", EMA, "the teacher, the moving average of the student, is what its authors evaluate")
 TARGET = RoleRule("target_encoder", "encoder", EMA, "I-JEPA evaluates target_encoder, the moving average of encoder")
 TRANSFORMERS: tuple[Source, ...] = (
-    Source("iBOT", (Sign(top=("student", "teacher", "ibot_loss")),), use=TEACHER, input=USUAL_BICUBIC, clues=_patch_clue),
+    Source(
+        "iBOT", (Sign(top=("student", "teacher", "ibot_loss")), Sign(top=("student", "teacher"), parts=("masked_embed",))), use=TEACHER,
+        input=USUAL_BICUBIC, clues=_patch_clue,
+    ),
     Source(
         "DINOv3", (Sign(names=(r"(?:^|\.)storage_tokens$",)), Sign(names=(r"(?:^|\.)rope_embed\.periods$",))), use=TEACHER,
         input=spec(IMAGENET, 256, "bicubic", 256), clues=lambda seen: {"eps": 1e-5},
@@ -340,7 +353,9 @@ TRANSFORMERS: tuple[Source, ...] = (
     Source("DINOv2, training", (Sign(parts=("teacher", "dino_head")),), use=TEACHER, input=spec(IMAGENET, 518, "bicubic", 518)),
     Source("MAE", (Sign(parts=("decoder_embed", "mask_token"), names=(r"^decoder_blocks\.0\.",)),), input=USUAL_BICUBIC, clues=_mae_clues),
     Source(
-        "MAE, fine-tuned", (Sign(top=("model", "args"), names=(r"^blocks\.0\.attn\.",), said=("blr", "global_pool|cls_token")),),
+        "MAE, fine-tuned",
+        (Sign(top=("model", "args"), names=(r"^blocks\.0\.attn\.",), said=("blr", "global_pool|cls_token")),
+         Sign(top=("model", "args"), names=(r"^blocks\.0\.attn\.", r"^fc_norm\."))),
         input=USUAL_BICUBIC, clues=_mae_clues,
     ),
     Source("I-JEPA", (Sign(top=("encoder", "target_encoder", "predictor")),), use=TARGET, input=USUAL_BICUBIC, clues=_ijepa_clues),
@@ -371,8 +386,7 @@ TRANSFORMERS: tuple[Source, ...] = (
         input=USUAL_BICUBIC,
     ),
     Source(
-        "Hugging Face ViT", (Sign(names=(r"(?:^|\.)embeddings\.patch_embeddings\.projection\.weight$",)),),
-        input=spec(HALVES, 224, "bilinear", 224),
+        "Hugging Face ViT", (Sign(names=(r"(?:^|\.)embeddings\.patch_embeddings\.projection\.weight$",)),), input=_hugging_face_input,
     ),
     Source("Hugging Face ResNet", (Sign(names=(r"(?:^|\.)embedder\.embedder\.convolution\.weight$",)),), input=USUAL_BICUBIC),
     Source("torchvision vision transformer", (Sign(names=(r"(?:^|\.)conv_proj\.weight$", r"encoder_layer_0\.")),), input=USUAL),

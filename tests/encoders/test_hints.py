@@ -285,6 +285,22 @@ class TestTimm:
         hint = with_config(**{"config.json": {"architecture": "test_resnet", "pretrained_cfg": stated}})
         assert str(hint.architecture) == "timm:test_resnet" and hint.certain and hint.input is not None and hint.input.size == (96, 96)
 
-    def test_changed_networks_are_refused(self) -> None:
+    @pytest.mark.parametrize(
+        ("name", "args"),
+        [("test_resnet", {"depth": 3}), ("test_vit", {"depth": 3, "act_layer": "relu"}), ("test_vit", {"global_pool": "max"}), ("test_vit", [1])],
+    )
+    def test_changes_that_tensors_do_not_show_are_refused(self, name: str, args: Any) -> None:
         with pytest.raises(CheckpointError, match=r"must be a plain timm network; config\.json changes it by model_args"):
-            with_config(**{"config.json": {"architecture": "test_resnet", "model_args": {"depth": 3}}})
+            with_config(**{"config.json": {"architecture": name, "model_args": args}})
+
+    def test_changes_that_tensors_and_clues_show(self) -> None:
+        args = {"depth": 3, "reg_tokens": 2, "num_heads": 8, "global_pool": "avg", "img_size": 64}
+        config = {"architecture": "vit_tiny_patch16_224", "model_args": args, "pretrained_cfg": {"input_size": [3, 224, 224]}}
+        hint = with_config(**{"config.json": config})
+        assert hint.architecture is None and not hint.certain and hint.source == ""
+        assert values(hint.clues) == {"heads": 8, "pool": "mean", "image_size": (64, 64)} and hint.clues["heads"].source == "model_args in config.json"
+        assert hint.input is not None and hint.input.size == (64, 64) and hint.input.sources["mean"] == "pretrained_cfg in config.json"
+
+    def test_changes_without_effect(self) -> None:
+        hint = with_config(**{"config.json": {"architecture": "test_resnet", "model_args": {"num_classes": 5, "drop_rate": 0.1}}})
+        assert str(hint.architecture) == "timm:test_resnet" and hint.certain
