@@ -37,7 +37,7 @@ def read_by_its_library(path: Path) -> dict[str, Any]:
 def stored(path: Path) -> list[dict[str, Any]]:
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     maps = [found for file in files if file.suffix in READABLE for found in maps_in(read_by_its_library(file))]
-    return [*maps, {name: value for found in maps for name, value in found.items()}] if path.is_dir() else maps
+    return [*maps, {name: value for found in maps for name, value in found.items()}] if path.is_dir() and maps else maps
 
 
 def params(*, slow: bool) -> list[Any]:

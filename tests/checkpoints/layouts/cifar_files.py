@@ -6,12 +6,11 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
-
 from layouts.layout import Content, Layout
 from layouts.random_weights import linear, projector, randomised
 from layouts.resnets import AkamasterResNet, KuangliuResNet, ReferenceResNet, WeiaicunzaiResNet
 from layouts.saving import legacy_save, lightning
+from torch import nn
 
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 KUANGLIU = {"mean": (0.4914, 0.4822, 0.4465), "std": (0.2023, 0.1994, 0.2010)}
@@ -79,8 +78,8 @@ def layouts() -> list[Layout]:
                expect={**own, **CIFAR100}, given=resnet18),
         Layout("weiaicunzai-resnet50", "weiaicunzai/pytorch-cifar100", "1b weiaicunzai", partial(weiaicunzai, three, bottleneck=True),
                image_size=32, expect=own, given="torchvision:resnet50", slow=True),
-        Layout("low-resolution", "stable-pretraining low_resolution=True", "1b stable-pretraining low_resolution", partial(torchvision_names, one, "backbone."),
-               image_size=32, expect={**own, "prefix": "backbone."}),
+        Layout("low-resolution", "stable-pretraining low_resolution=True", "1b stable-pretraining low_resolution",
+               partial(torchvision_names, one, "backbone."), image_size=32, expect={**own, "prefix": "backbone."}),
         Layout("low-resolution-bare", "torchvision names, 3x3 stem", "1b RN with 3x3 conv1", partial(torchvision_names, two, ""), image_size=32,
                expect=own, given=resnet18),
     ]  # fmt: skip

@@ -7,12 +7,11 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
-
 from layouts.layout import Content, Layout, Tensors, other_values, sibling
 from layouts.random_weights import linear, projector, randomised
 from layouts.resnets import DeepStemResNet, ReferenceResNet, trunk
 from layouts.saving import foreign_object, lightning, omegaconf, optimizer
+from torch import nn
 
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 SMALL: dict[str, Any] = {"architecture": "repr_probe:resnet"}

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-
 from layouts.layout import Content, Layout, Tensors
 from layouts.random_weights import randomised
 from layouts.saving import safetensors_save, torch_save

@@ -12,7 +12,6 @@ from zlib import crc32
 
 import numpy as np
 import torch
-
 from layouts.saving import torch_save
 
 Tensors = dict[str, torch.Tensor]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -17,7 +16,8 @@ ROW = "1a Lightly imagenet benchmark"
 
 def head(name: str, width: int, hidden: int = 32) -> Tensors:
     """A projection head of Lightly: `layers.N`."""
-    return linear(f"{name}.layers.0", width, hidden, bias=False) | batch_norm(f"{name}.layers.1", hidden) | linear(f"{name}.layers.3", hidden, 16)
+    first = linear(f"{name}.layers.0", width, hidden, bias=False) | batch_norm(f"{name}.layers.1", hidden)
+    return first | linear(f"{name}.layers.3", hidden, 16)
 
 
 def dino_head(name: str) -> Tensors:
@@ -31,23 +31,23 @@ def classifier(width: int) -> Tensors:
 
 def extra_of(method: str, tensors: Tensors, width: int) -> Tensors:
     """What stands beside `backbone.` in a benchmark file of this method, its siblings with other values included."""
-    copy = partial(sibling, tensors, "backbone.")
-    return {
-        "simclr": lambda: head("projection_head", width),
-        "barlowtwins": lambda: head("projection_head", width),
-        "vicreg": lambda: head("projection_head", width),
-        "swav": lambda: head("projection_head", width) | {"prototypes.heads.0.weight": noise(24, 16), "queues.0.bank": noise(16, 40),
-                                                          "queues.0.bank_ptr": noise(1).long()},  # fmt: skip
-        "dino": lambda: dino_head("projection_head") | copy("student_backbone.") | dino_head("student_projection_head")
-        | {"criterion.center.center": noise(1, 1, 24)},
-        "byol-new": lambda: head("projection_head", width) | head("prediction_head", 16) | copy("teacher_backbone.")
-        | head("teacher_projection_head", width),
-        "byol-old": lambda: head("projection_head", width) | copy("student_backbone.") | head("student_projection_head", width)
-        | head("student_prediction_head", 16),
-        "moco-new": lambda: head("projection_head", width) | copy("key_backbone.") | head("key_projection_head", width)
-        | {"criterion.memory_bank.bank": noise(16, 40)},
-        "moco-old": lambda: head("projection_head", width) | copy("query_backbone.") | head("query_projection_head", width),
-    }[method]()  # fmt: skip
+    projection, copy = head("projection_head", width), partial(sibling, tensors, "backbone.")
+    if method == "swav":
+        return {**projection, "prototypes.heads.0.weight": noise(24, 16), "queues.0.bank": noise(16, 40), "queues.0.bank_ptr": noise(1).long()}
+    if method == "dino":
+        student = copy("student_backbone.") | dino_head("student_projection_head")
+        return {**dino_head("projection_head"), **student, "criterion.center.center": noise(1, 1, 24)}
+    if method == "byol-new":
+        return projection | head("prediction_head", 16) | copy("teacher_backbone.") | head("teacher_projection_head", width)
+    if method == "byol-old":
+        student = copy("student_backbone.") | head("student_projection_head", width)
+        return projection | student | head("student_prediction_head", 16)
+    if method == "moco-new":
+        key = copy("key_backbone.") | head("key_projection_head", width)
+        return {**projection, **key, "criterion.memory_bank.bank": noise(16, 40)}
+    if method == "moco-old":
+        return projection | copy("query_backbone.") | head("query_projection_head", width)
+    return projection  # SimCLR, Barlow Twins, VICReg
 
 
 def benchmark(method: str, size: str) -> Content:
@@ -146,7 +146,6 @@ def masked_vit(sides: bool) -> Content:
 
 def layouts() -> list[Layout]:
     examples = "1a Lightly examples, CIFAR-10/imagenette benchmarks, tutorials"
-    vits: Callable[[bool], Callable[[], Content]] = lambda sides: partial(masked_vit, sides)  # noqa: E731
     return [
         *(benchmark_layout(method, "small") for method in METHODS),
         *(benchmark_layout(method, "resnet50") for method in METHODS),
@@ -160,8 +159,8 @@ def layouts() -> list[Layout]:
                expect={"architecture": "repr_probe:resnet", "prefix": "backbone.", **IMAGENET}, requires=("lightly",)),
         Layout("lightly-old-zoo", "lightly model zoo before 1.2", "1a Lightly old model zoo", old_zoo, image_size=32,
                expect={"prefix": "model.features."}),
-        Layout("lightly-masked-vit", "lightly MaskedVisionTransformerTIMM", "1c lightly MaskedVisionTransformerTIMM", vits(False),
+        Layout("lightly-masked-vit", "lightly MaskedVisionTransformerTIMM", "1c lightly MaskedVisionTransformerTIMM", partial(masked_vit, False),
                expect={"prefix": "backbone.vit."}, requires=("lightly",)),
-        Layout("lightly-ibot", "lightly iBOT", "1c iBOT (lightly)", vits(True), expect={"prefix": "teacher_backbone.vit.", "role": "ema"},
+        Layout("lightly-ibot", "lightly iBOT", "1c iBOT (lightly)", partial(masked_vit, True), expect={"prefix": "teacher_backbone.vit.", "role": "ema"},
                requires=("lightly",)),
     ]  # fmt: skip

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from torch import nn
-
 from layouts.layout import Content, Layout, Tensors, sibling
 from layouts.random_weights import batch_norm, linear, noise, projector, randomised
 from layouts.resnets import ConvertedSimCLR, KuangliuResNet, TwoStepPaddingResNet, trunk
 from layouts.saving import foreign_object, lightning, optimizer
+from torch import nn
 
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 SMALL: dict[str, Any] = {"architecture": "repr_probe:resnet"}
@@ -167,7 +166,8 @@ def lightly_train(export: bool) -> Content:
         return under("", net, state, dict)
 
     def pack(own: Tensors) -> dict[str, Any]:
-        model = foreign_object("lightly_train._models.torchvision.resnet", "ResNetModelWrapper", training=True, _parameters={}, _buffers={}, _modules={})
+        empty: dict[str, Any] = {"training": True, "_parameters": {}, "_buffers": {}, "_modules": {}}
+        model = foreign_object("lightly_train._models.torchvision.resnet", "ResNetModelWrapper", **empty)
         stated = {"models": model, "normalize_args": {"mean": (0.5, 0.4, 0.3), "std": (0.2, 0.3, 0.25)}, "version": "0.13.0"}
         return lightning({**own, **linear("method.projection_head", 512, 16)}, lightly_train=stated)
 
@@ -203,7 +203,8 @@ def layouts() -> list[Layout]:
         Layout("barlow-release-resnet50", "facebookresearch/barlowtwins", "1a Barlow Twins release", partial(bare, "resnet50"), expect=RESNET50,
                given="torchvision:resnet50", slow=True),
         Layout("vicreg-training", "facebookresearch/vicreg", "1a VICReg", partial(joint_embedding, "vicreg"), expect=SMALL),
-        Layout("vicreg-release-x2", "facebookresearch/vicreg", "1a VICReg x2", wide, expect={"architecture": r"repr_probe:resnet.*width=128"}, slow=True),
+        Layout("vicreg-release-x2", "facebookresearch/vicreg", "1a VICReg x2", wide, expect={"architecture": r"repr_probe:resnet.*width=128"},
+               slow=True),
         Layout("moco-v1", "facebookresearch/moco", "1a MoCo v1", partial(moco, 1), expect={**RESNET18, **IMAGENET}, given=resnet18),
         Layout("moco-v2", "facebookresearch/moco", "1a MoCo v2", partial(moco, 2), expect={**RESNET18, **IMAGENET, "role": "online"}, given=resnet18),
         Layout("moco-v3-resnet", "facebookresearch/moco-v3", "1a MoCo v3", moco_v3, expect={**RESNET18, "prefix": "base_encoder.", **online},

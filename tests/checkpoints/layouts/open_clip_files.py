@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
-
 from layouts.layout import Content, Layout, Tensors, cut, other_values
 from layouts.random_weights import randomised
 from layouts.saving import optimizer, safetensors_save
+from torch import nn
 
 CLIP = {"mean": (0.48145466, 0.4578275, 0.40821073), "std": (0.26862954, 0.26130258, 0.27577711), "interpolation": "bicubic"}
 TEXT = {"context_length": 8, "vocab_size": 50, "width": 32, "heads": 2, "layers": 1}
@@ -82,7 +81,7 @@ def timm_tower() -> Content:
 
 def residual() -> Content:
     """The residual tower: three convolutions in the stem, average pools for strides, attention as the pool."""
-    net = model({"layers": (1, 1, 1, 1), "width": 32, "head_width": 64, "image_size": 64}, gain=1.8)
+    net = model({"layers": (1, 1, 1, 1), "width": 32, "head_width": 64, "image_size": 64}, gain=1.5)
     state = net.state_dict()
     tower = {name: tensor for name, tensor in state.items() if name.startswith("visual.")}
     rest = {name: tensor for name, tensor in state.items() if name not in tower}

@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import nn
-
 from layouts.random_weights import randomised
+from torch import nn
 
 Tensors = dict[str, torch.Tensor]
 

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-
 from layouts.layout import Content, Layout, Tensors, sibling
 from layouts.random_weights import randomised
 from layouts.saving import optimizer, safetensors_save, torch_save
@@ -78,7 +77,7 @@ def layouts() -> list[Layout]:
         Layout("timm-resnet10t", "timm", f"{row} bare", partial(bare, "resnet10t"), given="timm:resnet10t"),
         Layout("timm-convnext-atto", "timm", f"{row} bare (index)", partial(bare, "convnext_atto"), expect={"architecture": "timm:convnext_atto"},
                given="timm:convnext_atto"),
-        Layout("timm-mobilenetv3", "timm", f"{row} bare (index)", partial(bare, "mobilenetv3_small_050", safetensors=True, gain=2.0),
+        Layout("timm-mobilenetv3", "timm", f"{row} bare (index)", partial(bare, "mobilenetv3_small_050", safetensors=True, gain=1.5),
                expect={"architecture": "timm:(tf_)?mobilenetv3_small_050"}, given="timm:mobilenetv3_small_050"),
         Layout("timm-seresnet", "timm", f"{row} bare (squeeze and excitation)", partial(bare, "seresnet18"), given="timm:seresnet18"),
         Layout("timm-train-vit", "timm train.py", f"{row} train.py", partial(trained, "vit_tiny_patch16_224"), image_size=224, n_images=2,

@@ -8,12 +8,11 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
-
 from layouts.layout import Content, Layout, Tensors, sibling
 from layouts.random_weights import linear, noise, projector, randomised
 from layouts.resnets import trunk
 from layouts.saving import optimizer
+from torch import nn
 
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 BICUBIC = {**IMAGENET, "interpolation": "bicubic"}

@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
-
 from layouts import saving
 from layouts.layout import Content, Layout, Tensors, cut, other_values, sibling
 from layouts.msgpack_file import nested, packed
 from layouts.random_weights import linear, noise, randomised
 from layouts.resnets import Block, ReferenceResNet, renamed, trunk
 from layouts.saving import optimizer, safetensors_save, torch_save
+from torch import nn
 
 SMALL: dict[str, Any] = {"architecture": "repr_probe:resnet"}
 
