@@ -28,7 +28,7 @@ class CallableEncoder:
     module: the torch module inside, moved between devices by extraction; one without tensors where there is none.
     """
 
-    function: Callable[[Any], Any]
+    function: Callable[[Any], Any] = field(repr=False)
     name: str
     architecture: str
     input: InputSpec
@@ -36,7 +36,7 @@ class CallableEncoder:
     range: str = "normalised"
     arrays: str = "numpy"
     batch: int | None = None
-    module: nn.Module = field(default_factory=nn.Identity)
+    module: nn.Module = field(default_factory=nn.Identity, repr=False)
     identity: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -39,10 +39,10 @@ def exported_encoder(
         got = printable(" ".join(f"{type(failure).__name__}: {failure}".split()), limit=200)
         raise CheckpointError(f"{path} must be a program this torch ({torch.__version__}) can open; got {got}", code="E_CODE") from failure
     places = shape[1:3] if layout == "NHWC" else shape[2:4]
-    if input_options.get("image_size") is None and len(places) == 2 and all(places):
-        input_options["image_size"] = tuple(places)
     grey = (shape[3] if layout == "NHWC" else shape[1]) == 1 if len(shape) == 4 else False
     spec = declared_input(range=range, grey=grey, **input_options)
+    if input_options.get("image_size") is None and len(places) == 2 and all(places):
+        spec = spec.override(f"input of {path.name}", size=(int(places[0] or 0), int(places[1] or 0)))
     if kind == "torchscript":
         module.to(device or "cpu")  # an exported program holds constants made for the device it was written on
     return callable_encoder(

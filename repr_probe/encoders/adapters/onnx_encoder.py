@@ -38,9 +38,10 @@ def onnx_encoder(
     if given.size is not None:
         if input_options.get("image_size") not in (None, given.size, given.size[0] if len(set(given.size)) == 1 else None):
             raise UsageError(f"image_size must be {given.size[0]} x {given.size[1]}, which {path.name} fixes; got {input_options['image_size']}")
-        input_options["image_size"] = given.size
+        input_options["image_size"] = None
     range = range or ("uint8" if given.dtype is np.uint8 else "normalised")
     spec = declared_input(range=range, grey=given.grey, **input_options)
+    spec = spec if given.size is None else spec.override(f"input of {path.name}", size=given.size)
     handed = as_handed(trial_images(spec)[: given.batch or 4], layout=given.layout, range=range).numpy()
     missing = (given.batch or len(handed)) - len(handed)
     name = output or _only_vector(_runner(session, given, None, path)(np.concatenate([handed, *[handed[-1:]] * missing])), path)

@@ -47,6 +47,7 @@ def test_equal_to_the_same_network(tmp_path: Path, images: torch.Tensor, layout:
     path = build(tmp_path, layout=layout, batch=batch, size=size)
     encoder = open_adapter(path, kind="onnx", options={} if size == 16 else {"image_size": 16})
     assert encoder is not None and encoder.input.size == (16, 16) and encoder.identity["layout"] == layout
+    assert encoder.input.sources["size"] == ("input of m.onnx" if size == 16 else "--image-size")
     torch.testing.assert_close(encoder.features(images, ["pooled"])["pooled"], expected(images), atol=1e-5, rtol=1e-5)
 
 
