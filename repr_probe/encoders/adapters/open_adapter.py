@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-import importlib
 import inspect
 import re
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +12,11 @@ import torch
 from torch import nn
 
 from repr_probe.encoders.adapters.as_encoder import as_encoder
+from repr_probe.encoders.adapters.by_name import current_folder_importable, find_by_name
 from repr_probe.encoders.adapters.protocol import ImageEncoder
 from repr_probe.encoders.architectures import LIBRARIES
 from repr_probe.errors import CheckpointError, UsageError
-from repr_probe.files.printable import listed, printable
+from repr_probe.files.printable import printable
 from repr_probe.files.sniff import sniff
 
 BY_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
@@ -116,23 +113,6 @@ def object_by_name(text: str) -> Any:
     return found
 
 
-def find_by_name(text: str) -> Any:
-    """What `package.module:name` is; the module is imported. Raises CheckpointError (E_CODE) when there is no such thing."""
-    module_name, _, path = text.partition(":")
-    try:
-        found: Any = importlib.import_module(module_name)
-    except Exception as failure:  # foreign code can fail in any way
-        got = printable(" ".join(f"{type(failure).__name__}: {failure}".split()), limit=200)
-        raise CheckpointError(f"{text} must name a module that can be imported; got {got}", code="E_CODE") from failure
-    for part in path.split("."):
-        if not hasattr(found, part):
-            names = [name for name in dir(found) if not name.startswith("_")]
-            near = difflib.get_close_matches(part, names, n=3, cutoff=0.4) or names
-            raise CheckpointError(f"{text} must exist; there is no {part!r} in it; there are: {listed(near)}", code="E_CODE")
-        found = getattr(found, part)
-    return found
-
-
 def _is_factory(found: Any) -> bool:
     """Whether it must be called to get at the encoder: a class, or a function that needs no argument."""
     if isinstance(found, nn.Module) or not callable(found):
@@ -146,20 +126,6 @@ def _is_factory(found: Any) -> bool:
     free = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     takes_images = any(one.kind is inspect.Parameter.VAR_POSITIONAL or (one.kind not in free and one.default is one.empty) for one in parameters)
     return not takes_images
-
-
-@contextmanager
-def current_folder_importable() -> Iterator[None]:
-    """Inside, modules of the current folder can be imported, after all installed ones."""
-    here = str(Path.cwd())
-    added = here not in sys.path and "" not in sys.path
-    if added:
-        sys.path.append(here)
-    try:
-        yield
-    finally:
-        if added and here in sys.path:
-            sys.path.remove(here)
 
 
 def _known(given: dict[str, Any], kind: str, text: str) -> dict[str, Any]:
