@@ -13,7 +13,7 @@ from repr_probe.encoders.folders import candidate_in, configs_beside, configs_of
 from repr_probe.encoders.modules import holds_dead
 from repr_probe.errors import CheckpointError, FileFormatError
 from repr_probe.files.dcp import read_dcp
-from repr_probe.files.deepspeed import read_deepspeed
+from repr_probe.files.deepspeed import is_deepspeed, read_deepspeed
 from repr_probe.files.exported import read_exported
 from repr_probe.files.flax import read_flax
 from repr_probe.files.safe_tensors import read_safetensors
@@ -73,7 +73,9 @@ def _read_folder(folder: Path) -> CheckpointFile:
     try:
         kind = sniff(folder)
     except FileFormatError as failure:
-        return read_checkpoint(candidate_in(folder, failure))
+        if not is_deepspeed(folder):
+            return read_checkpoint(candidate_in(folder, failure))
+        kind = "deepspeed"
     if kind == "dcp":
         content, files = read_dcp(folder)
         return CheckpointFile(folder, kind, content, False, reader=f"DCP, {len(files)} files", files=tuple(files), own_block=_own(folder, content))

@@ -36,6 +36,15 @@ def read_deepspeed(folder: str | Path) -> tuple[Any, list[Path]]:
     return content, [step / STATES]
 
 
+def is_deepspeed(folder: str | Path) -> bool:
+    """Whether a step lies in `folder` under any name that `latest` gives (Lightning's is "checkpoint"), or `folder` is a step itself."""
+    folder = Path(folder)
+    try:
+        return any(path.name.endswith("_model_states.pt") and "mp_rank_" in path.name for path in _step_of(folder).iterdir())
+    except FileFormatError:
+        return False
+
+
 def _step_of(folder: Path) -> Path:
     latest = folder / "latest"
     if not latest.is_file():

@@ -111,12 +111,14 @@ class TestFolders:
         file = read_checkpoint(tmp_path / "dcp")
         assert file.kind == "dcp" and same(file.content["state_dict"]) and file.reader == "DCP, 2 files"
 
-    def test_deepspeed(self, tmp_path: Path) -> None:
-        put(tmp_path / "run")
-        put(tmp_path / "run" / "global_step3", mp_rank_00_model_states__pt={"module": WEIGHTS})
-        (tmp_path / "run" / "latest").write_text("global_step3")
-        file = read_checkpoint(tmp_path / "run")
-        assert file.kind == "deepspeed" and same(file.content["module"]) and file.reader == "DeepSpeed, torch, weights only"
+    @pytest.mark.parametrize("step", ["global_step3", "checkpoint"])
+    def test_deepspeed(self, tmp_path: Path, step: str) -> None:
+        states = put(tmp_path / "run") / step
+        put(states, mp_rank_00_model_states__pt={"module": WEIGHTS}, zero_pp_rank_0_mp_rank_00_optim_states__pt={})
+        (tmp_path / "run" / "latest").write_text(step)
+        for folder in (tmp_path / "run", states):
+            file = read_checkpoint(folder)
+            assert file.kind == "deepspeed" and same(file.content["module"]) and file.reader == "DeepSpeed, torch, weights only"
 
 
 class TestFoldersOfAnything:
