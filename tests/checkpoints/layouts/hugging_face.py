@@ -147,6 +147,23 @@ def clip() -> Content:
     return content(net, lambda images: net.vision_model(images).pooler_output, "vision_model.", **CLIP)
 
 
+def sentence() -> Content:
+    """A folder of sentence-transformers: the image model in a numbered folder that modules.json names."""
+    tower = clip()
+    save_model = tower.save
+
+    def save(tensors: Tensors, place: Path) -> Path:
+        (place / "0_CLIPModel").mkdir()
+        save_model(tensors, place / "0_CLIPModel")
+        modules = [{"idx": 0, "name": "0", "path": "0_CLIPModel", "type": "sentence_transformers.models.CLIPModel"}]
+        (place / "modules.json").write_text(json.dumps(modules))
+        (place / "config_sentence_transformers.json").write_text(json.dumps({"__version__": {"sentence_transformers": "2.0.0"}}))
+        return place
+
+    tower.save = save
+    return tower
+
+
 def layouts() -> list[Layout]:
     row, written = "1c HF", "transformers"
     made = partial(Layout, requires=("transformers",))
@@ -168,4 +185,5 @@ def layouts() -> list[Layout]:
         made("hf-resnet-basic", written, f"{row} ResNet (basic blocks)", partial(resnet, "basic")),
         made("hf-resnet-downsample", written, f"{row} ResNet (downsample_in_bottleneck)", partial(resnet, "1x1")),
         made("hf-clip", written, f"{row} CLIP", clip, expect={"prefix": "vision_model.", **CLIP}),
+        made("sentence-transformers", "sentence-transformers", "1c sentence-transformers dir", sentence, expect=CLIP),
     ]  # fmt: skip

@@ -161,6 +161,6 @@ def layouts() -> list[Layout]:
                expect={"prefix": "model.features."}),
         Layout("lightly-masked-vit", "lightly MaskedVisionTransformerTIMM", "1c lightly MaskedVisionTransformerTIMM", partial(masked_vit, False),
                expect={"prefix": "backbone.vit."}, requires=("lightly",)),
-        Layout("lightly-ibot", "lightly iBOT", "1c iBOT (lightly)", partial(masked_vit, True), expect={"prefix": "teacher_backbone.vit.", "role": "ema"},
-               requires=("lightly",)),
+        Layout("lightly-ibot", "lightly iBOT", "1c iBOT (lightly)", partial(masked_vit, True),
+               expect={"prefix": "teacher_backbone.vit.", "role": "ema"}, requires=("lightly",)),
     ]  # fmt: skip
