@@ -7,9 +7,7 @@ trial image. Networks too large to try count as different as soon as a setting d
 from __future__ import annotations
 
 import functools
-import gc
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -20,10 +18,12 @@ from repr_probe.encoders.forward import run_network
 from repr_probe.encoders.index.record import Record
 from repr_probe.encoders.index.survey import build_light
 from repr_probe.encoders.networks import build_network
+from repr_probe.errors import CheckpointError
 
 LARGEST_TRIED = 150_000_000
-SMALL_IMAGE = (96, 96)
+SMALL_IMAGE = (64, 64)
 TOLERANCE = 1e-5
+BUILD_FAILURES = (CheckpointError, TypeError, AssertionError, ValueError, RuntimeError)
 # Settings that say nothing about features in evaluation.
 IGNORED = {
     "training", "num_classes", "pretrained_cfg", "default_cfg", "drop_prob", "drop_rate", "attn_drop_rate", "drop_path", "drop_path_rate",
@@ -38,7 +38,7 @@ class Trials:
     by_settings: int = 0
     by_features: int = 0
     too_large: list[str] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
 
 
 def groups_of(records: Iterable[Record]) -> list[list[Record]]:
@@ -60,7 +60,7 @@ def with_kinds(records: Sequence[Record], trials: Trials, advance: Callable[[int
 
 
 def _same_functions(group: Sequence[Record], trials: Trials) -> list[list[Record]]:
-    size = group[0].size if all(record.tables for record in group) else None
+    size = _common_size(group)
     by_settings: dict[object, list[Record]] = {}
     for record in group:
         by_settings.setdefault(_settings_of(record, size), []).append(record)
@@ -75,9 +75,22 @@ def _same_functions(group: Sequence[Record], trials: Trials) -> list[list[Record
     return found
 
 
+def _common_size(group: Sequence[Record]) -> tuple[int, int] | None:
+    """An image size that all can be built for, where their own ones differ; None: each is built for its own."""
+    size = group[0].size
+    if all(record.size == size for record in group):
+        return None
+    try:
+        for record in group:
+            build_light(resolve_architecture(record.name), size)
+    except BUILD_FAILURES:
+        return None
+    return size
+
+
 def _settings_of(record: Record, size: tuple[int, int] | None) -> object:
-    network = build_light(resolve_architecture(record.name), None if size == record.size else size)
-    # Sizes of tokens and windows stand in the settings, so that networks for different image sizes differ here and are tried.
+    network = build_light(resolve_architecture(record.name), size)
+    # Sizes of grids and windows are among the settings.
     return tuple((name, type(module).__qualname__, _plain(vars(module))) for name, module in network.module.named_modules())
 
 
@@ -101,38 +114,29 @@ def _same_features(one: Record, other: Record, size: tuple[int, int] | None, tri
         trials.too_large.append(pair)
         return False
     trials.by_features += 1
-    try:
-        first, second = (_features_at_some_size(record, one, size) for record in (one, other))
-    except (RuntimeError, ValueError, AssertionError, TypeError) as failure:
-        trials.failed[pair] = f"{type(failure).__name__}: {str(failure)[:120]}"
-        return False
-    common = first.keys() & second.keys()
-    if not common:
-        trials.failed[pair] = "no image size that both take"
-    return bool(common) and all(_close(first[image], second[image]) for image in common)
+    networks = [build_network(resolve_architecture(record.name), image_size=size).module.double() for record in (one, other)]
+    for network in networks:
+        _fill(network)
+    for image in (SMALL_IMAGE, size or one.size):
+        first, second = (_features(network, image) for network in networks)
+        if first is not None and second is not None:
+            return _close(first, second)
+    trials.failed.append(pair)
+    return False
 
 
 def _close(one: torch.Tensor, other: torch.Tensor) -> bool:
     return one.shape == other.shape and bool((one - other).abs().max() <= TOLERANCE * one.abs().max())
 
 
-def _features_at_some_size(record: Record, first: Record, size: tuple[int, int] | None) -> dict[tuple[int, int], torch.Tensor]:
-    """Features in double precision of one image at a small size and at the native size of `first`, wherever the network takes them."""
-    network = build_network(resolve_architecture(record.name), image_size=None if size == record.size else size)
-    module = network.module.double()
-    _fill(module)
-    found: dict[tuple[int, int], torch.Tensor] = {}
-    sizes = [size or first.size] if record.tables else [SMALL_IMAGE, first.size]
-    with torch.inference_mode():
-        for image in sizes:
-            if found and record.n_parameters > LARGEST_TRIED // 10:
-                break
-            with suppress(RuntimeError, AssertionError, ValueError):
-                pixels = torch.randn(1, 3, *image, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-                found[image] = run_network(module, pixels)[1].clone()
-    del network, module
-    gc.collect()
-    return found
+def _features(network: nn.Module, image: tuple[int, int]) -> torch.Tensor | None:
+    """Features in double precision of one image of noise; None where the network takes no image of this size."""
+    pixels = torch.randn(1, 3, *image, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    try:
+        with torch.inference_mode():
+            return run_network(network, pixels)[1].clone()
+    except (RuntimeError, AssertionError, ValueError):
+        return None
 
 
 def _fill(module: nn.Module) -> None:

@@ -33,7 +33,7 @@ class Record:
     n_parameters: int = 0
     kind: int = 0
 
-    def skeleton(self) -> frozenset[tuple[str, Shape]]:
-        """Its tensors as a set, those that follow the image size without their shape."""
-        tables = dict(self.tables)
-        return frozenset((name, () if name in tables else shape) for name, shape in self.tensors)
+    def skeleton(self) -> frozenset[tuple[object, ...]]:
+        """Its tensors as a set, those that follow the image size with the form of their axes in place of a shape."""
+        tables = {name: tuple((axis.axis, axis.form, axis.constant) for axis in axes) for name, axes in self.tables}
+        return frozenset((name, tables.get(name, shape)) for name, shape in self.tensors)
