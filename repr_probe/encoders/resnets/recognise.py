@@ -89,7 +89,7 @@ def _refuse_strangers(named: Named, seen: Seen, shapes: Shapes) -> None:
     """Tensors inside the stem or the blocks that a plain ResNet has not."""
     roots = {name.split(".")[0] for piece in named.pieces.values() for key in piece.keys for name in [_rootless(key)]}
     inside = [name for name in named.left if _rootless(name).split(".")[0] in roots]
-    inside += [name for name in named.left if name[0].isdigit() and len(shapes[name]) == 4]  # a convolution after the last stage
+    inside += [name for name in named.left if name[:1].isdigit() and len(shapes[name]) == 4]  # a convolution after the last stage
     if inside:
         raise CheckpointError(
             f"arch must be given: the file holds a ResNet ({seen}) with tensors that a plain one has not ({listed(inside)}); "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 
 import pytest
@@ -253,3 +254,25 @@ def test_every_resnet_of_timm_is_named_right_or_not_at_all(name):
     plain = f"{reading.architecture}".rpartition(":")[2]
     also = [other.rpartition(":")[2] for other in reading.also]
     assert name.rpartition(":")[2] in (plain, *also)
+
+
+ODD_SHAPES = [(), (0,), (1,), (0, 0, 0, 0), (1,) * 7, (2**40, 3, 7, 7), (8, 0, 3, 3), (8, 8)]
+ODD_NAMES = ["", ".", "é", "layer9.999.x", "layer1.999.conv1.weight", "conv1.0.weight", "0.weight", "stem.0.weight", "params.ResNetBlock_999.x"]
+
+
+@pytest.mark.parametrize("options", [{}, {"block": "bottleneck"}, {"stem": "clip", "width": 4, "grid": 2, "out": 3}], ids=str)
+def test_hostile_names_and_shapes_are_read_or_refused(options):
+    whole = small(**options)
+    chance = random.Random(0)
+    for _ in range(300):
+        shapes = dict(whole)
+        for _ in range(chance.randint(1, 6)):
+            name = chance.choice([*shapes, *ODD_NAMES])
+            if chance.random() < 0.4:
+                shapes.pop(name, None)
+            else:
+                shapes[name] = chance.choice(ODD_SHAPES)
+        try:
+            read_resnet(shapes, {})
+        except CheckpointError as refused:
+            assert "\n" not in str(refused) and len(str(refused)) < 1000
