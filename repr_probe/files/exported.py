@@ -37,7 +37,7 @@ def read_exported(path: str | Path) -> dict[str, Any]:
     Raises FileFormatError for archives that are cut, damaged, or lie about their sizes.
     """
     archive = StoredZip(path)
-    if "byteorder" in archive.names and archive.bytes_of("byteorder").tobytes() != b"little":
+    if "byteorder" in archive.names and archive.content("byteorder") != b"little":
         raise FileFormatError(f"{path} must be little-endian; got an archive of another machine; export it again", code="E_DTYPE")
     models: dict[str, Any] = {}
     for name in archive.names:
@@ -52,7 +52,7 @@ def read_exported(path: str | Path) -> dict[str, Any]:
 
 
 def _by_table(archive: StoredZip, name: str) -> dict[str, torch.Tensor]:
-    stated = parse_json(archive.bytes_of(name).tobytes(), f"{name} in {archive.where}")
+    stated = parse_json(archive.content(name), f"{name} in {archive.where}")
     entries = stated.get("config") if isinstance(stated, dict) else None
     if not isinstance(entries, dict):
         raise _broken(archive, name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ class StoredZip:
         first = {entry.filename.split("/", 1)[0] for entry in entries}
         root = f"{first.pop()}/" if len(first) == 1 and all("/" in entry.filename for entry in entries) else ""
         self._places = {entry.filename[len(root) :]: self._place(entry) for entry in entries}
+        self._sums = {entry.filename[len(root) :]: entry.CRC for entry in entries}
         self.names = list(self._places)
 
     def bytes_of(self, name: str) -> np.ndarray:
@@ -44,6 +46,14 @@ class StoredZip:
             raise FileFormatError(f"{self.where} must be complete; its entry {printable(name)} is missing", code="E_MISSING_STORAGE")
         start, end = self._places[name]
         return self._data[start:end]
+
+    def content(self, name: str) -> bytes:
+        """The bytes of an entry, after its checksum was compared (torch can be told to write none: 0)."""
+        content = self.bytes_of(name).tobytes()
+        if self._sums[name] not in (0, zlib.crc32(content)):
+            text = f"{self.where} must be undamaged; its entry {printable(name)} is not (checksum); copy it again"
+            raise FileFormatError(text, code="E_CORRUPT")
+        return content
 
     def _check(self, entries: list[zipfile.ZipInfo]) -> None:
         packed = [entry.filename for entry in entries if entry.compress_type or entry.compress_size != entry.file_size]

@@ -26,9 +26,9 @@ def read_torch_blob(data: np.ndarray, where: str) -> Any:
     Raises FileFormatError: E_TRUNCATED, E_ZIP_COMPRESSED, E_ZIP_DUP, E_MISSING_STORAGE, E_SIZE_MISMATCH, E_TENSOR_BOMB, E_MALICIOUS, ...
     """
     archive = StoredZip(data, where)
-    if "byteorder" in archive.names and archive.bytes_of("byteorder").tobytes() != b"little":
+    if "byteorder" in archive.names and archive.content("byteorder") != b"little":
         raise FileFormatError(f"{where} must be little-endian; got what a machine of another kind wrote; save it again", code="E_DTYPE")
-    return run_inert(InertReader(archive.bytes_of("data.pkl").tobytes(), make=_maker(archive, where)), where)
+    return run_inert(InertReader(archive.content("data.pkl"), make=_maker(archive, where)), where)
 
 
 def _maker(archive: StoredZip, where: str) -> Callable[..., torch.Tensor]:

@@ -142,3 +142,11 @@ def test_entries_that_share_bytes(write: Callable[..., Path]) -> None:
     with pytest.raises(FileFormatError, match="reaches into the next") as caught:
         read_exported(path)
     assert caught.value.code == "E_SIZE_MISMATCH"
+
+
+def test_a_table_with_a_flipped_byte(write: Callable[..., Path]) -> None:
+    path = write(of({"config": {"a": entry()}}))
+    path.write_bytes(path.read_bytes().replace(b'"as_int": 3}], "str', b'"as_int": 2}], "str', 1))
+    with pytest.raises(FileFormatError, match=r"model_weights_config.json is not \(checksum\)") as caught:
+        read_exported(path)
+    assert caught.value.code == "E_CORRUPT"
