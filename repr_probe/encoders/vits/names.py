@@ -86,7 +86,7 @@ def _join_attention(pieces: dict[str, Piece]) -> bool:
             if parts == [None, None, None]:
                 continue
             query, key, value = parts
-            if query is None or value is None or (key is None and kind == "weight"):
+            if query is None or value is None or not query.shape or (key is None and kind == "weight"):
                 return False
             joined = Piece((*query.keys, *value.keys), (3 * query.shape[0], *query.shape[1:]), _with_zeros)
             if key is not None:
@@ -109,7 +109,7 @@ def _join_gate(pieces: dict[str, Piece]) -> bool:
         for kind in ("weight", "bias"):
             packed, gate = pieces.pop(f"{start}w12.{kind}", None), pieces.pop(f"{start}w1.{kind}", None)
             values = pieces.pop(f"{start}w2.{kind}", None) or pieces.pop(f"{start}up.{kind}", None)
-            if gate is not None and values is not None and packed is None and gate.shape == values.shape:
+            if gate is not None and values is not None and packed is None and gate.shape == values.shape != ():
                 packed = Piece((*gate.keys, *values.keys), (2 * gate.shape[0], *gate.shape[1:]), torch.cat)
             elif gate is None and values is not None and packed is None:
                 packed = values

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 PAIR = r"\.(weight|bias)"
+NUMBER = r"([0-9]{1,4})"
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Scheme:
 
 def _blocks(start: str, inner: dict[str, str]) -> tuple[tuple[str, str], ...]:
     """Rules for the blocks: `inner` maps names of layers with weight and bias inside a block to timm's."""
-    return tuple((rf"{start}\.(\d+)\.{old}{PAIR}", rf"blocks.\1.{new}.\2") for old, new in inner.items())
+    return tuple((rf"{start}\.{NUMBER}\.{old}{PAIR}", rf"blocks.\1.{new}.\2") for old, new in inner.items())
 
 
 def _pairs(names: dict[str, str]) -> tuple[tuple[str, str], ...]:
@@ -51,14 +52,14 @@ def _pairs(names: dict[str, str]) -> tuple[tuple[str, str], ...]:
 TIMM_BLOCK = {name.replace(".", r"\."): name for name in ("norm1", "attn.qkv", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2")}
 DINO_MLP = {r"mlp\.w12": "mlp.w12", r"mlp\.w1": "mlp.w1", r"mlp\.w2": "mlp.w2", r"mlp\.w3": "mlp.fc2"}
 # Chunks of DINOv2's sharded training: blocks.<chunk>.<number>, the number counts through all chunks.
-TIMM_START = r"blocks(?:\.\d+)?"
+TIMM_START = r"blocks(?:\.[0-9]{1,4})?"
 TIMM = Scheme(
     "timm's ViT names",
     "patch_embed.proj.weight",
     (
         *_blocks(TIMM_START, TIMM_BLOCK | DINO_MLP),
-        (rf"{TIMM_START}\.(\d+)\.ls([12])\.gamma", r"blocks.\1.ls\2.gamma"),
-        (rf"{TIMM_START}\.(\d+)\.attn\.qkv\.bias_mask", r"blocks.\1.attn.qkv.bias_mask"),
+        (rf"{TIMM_START}\.{NUMBER}\.ls([12])\.gamma", r"blocks.\1.ls\2.gamma"),
+        (rf"{TIMM_START}\.{NUMBER}\.attn\.qkv\.bias_mask", r"blocks.\1.attn.qkv.bias_mask"),
         (rf"(norm|fc_norm|norm_pre|patch_embed\.proj){PAIR}", r"\1.\2"),
         (r"(cls_token|dist_token|reg_token|pos_embed)", r"\1"),
         (r"(?:register_tokens|storage_tokens)", "reg_token"),
@@ -75,11 +76,11 @@ TORCHVISION = Scheme(
     "torchvision's ViT names",
     "conv_proj.weight",
     (
-        (rf"encoder\.layers\.encoder_layer_(\d+)\.ln_([12]){PAIR}", r"blocks.\1.norm\2.\3"),
-        (r"encoder\.layers\.encoder_layer_(\d+)\.self_attention\.in_proj_(weight|bias)", r"blocks.\1.attn.qkv.\2"),
-        (rf"encoder\.layers\.encoder_layer_(\d+)\.self_attention\.out_proj{PAIR}", r"blocks.\1.attn.proj.\2"),
-        (rf"encoder\.layers\.encoder_layer_(\d+)\.mlp\.(?:0|linear_1){PAIR}", r"blocks.\1.mlp.fc1.\2"),
-        (rf"encoder\.layers\.encoder_layer_(\d+)\.mlp\.(?:3|linear_2){PAIR}", r"blocks.\1.mlp.fc2.\2"),
+        (rf"encoder\.layers\.encoder_layer_{NUMBER}\.ln_([12]){PAIR}", r"blocks.\1.norm\2.\3"),
+        (r"encoder\.layers\.encoder_layer_([0-9]{1,4})\.self_attention\.in_proj_(weight|bias)", r"blocks.\1.attn.qkv.\2"),
+        (rf"encoder\.layers\.encoder_layer_{NUMBER}\.self_attention\.out_proj{PAIR}", r"blocks.\1.attn.proj.\2"),
+        (rf"encoder\.layers\.encoder_layer_{NUMBER}\.mlp\.(?:0|linear_1){PAIR}", r"blocks.\1.mlp.fc1.\2"),
+        (rf"encoder\.layers\.encoder_layer_{NUMBER}\.mlp\.(?:3|linear_2){PAIR}", r"blocks.\1.mlp.fc2.\2"),
         *_pairs({"conv_proj": "patch_embed.proj", r"encoder\.ln": "norm"}),
         (r"class_token", "cls_token"),
         (r"encoder\.pos_embedding", "pos_embed"),
@@ -123,7 +124,7 @@ HF_DINOV2 = Scheme(
         *HF_EMBEDDINGS,
         *_blocks(HF_BLOCK, HF_ATTENTION | HF_MLP | HF_GATED | {r"mlp\.weights_in": "mlp.w12", r"mlp\.weights_out": "mlp.fc2"}),
         *_blocks(HF_BLOCK, {"norm1": "norm1", "norm2": "norm2"}),
-        (rf"{HF_BLOCK}\.(\d+)\.layer_scale([12])\.lambda1", r"blocks.\1.ls\2.gamma"),
+        (rf"{HF_BLOCK}\.{NUMBER}\.layer_scale([12])\.lambda1", r"blocks.\1.ls\2.gamma"),
         *_pairs({"layernorm": "norm"}),
     ),
     spare=HF_SPARE,
@@ -136,7 +137,7 @@ HF_DINOV3 = Scheme(
         *HF_EMBEDDINGS,
         *_blocks(HF_BLOCK, HF_ATTENTION | {r"mlp\.gate_proj": "mlp.w1", r"mlp\.up_proj": "mlp.up", r"mlp\.down_proj": "mlp.fc2"}),
         *_blocks(HF_BLOCK, {"norm1": "norm1", "norm2": "norm2"}),
-        (rf"{HF_BLOCK}\.(\d+)\.layer_scale([12])\.lambda1", r"blocks.\1.ls\2.gamma"),
+        (rf"{HF_BLOCK}\.{NUMBER}\.layer_scale([12])\.lambda1", r"blocks.\1.ls\2.gamma"),
     ),
     spare=HF_SPARE,
     eps=1e-5,
@@ -168,8 +169,8 @@ OPEN_CLIP = Scheme(
         *_pairs({"conv1": "patch_embed.proj", "ln_pre": "norm_pre", "ln_post": "norm"}),
         (r"class_embedding", "cls_token"),
         (r"positional_embedding", "pos_embed"),
-        (rf"transformer\.resblocks\.(\d+)\.ln_([12]){PAIR}", r"blocks.\1.norm\2.\3"),
-        (r"transformer\.resblocks\.(\d+)\.attn\.in_proj_(weight|bias)", r"blocks.\1.attn.qkv.\2"),
+        (rf"transformer\.resblocks\.{NUMBER}\.ln_([12]){PAIR}", r"blocks.\1.norm\2.\3"),
+        (r"transformer\.resblocks\.([0-9]{1,4})\.attn\.in_proj_(weight|bias)", r"blocks.\1.attn.qkv.\2"),
         *_blocks(r"transformer\.resblocks", {r"attn\.out_proj": "attn.proj", r"mlp\.c_fc": "mlp.fc1", r"mlp\.c_proj": "mlp.fc2"}),
     ),
     spare=(r"proj", r"head\..*"),
@@ -185,7 +186,7 @@ MMPRETRAIN = Scheme(
         (r"(cls_token|dist_token|pos_embed)", r"\1"),
         *_blocks("layers", {"ln1": "norm1", "ln2": "norm2", r"attn\.qkv": "attn.qkv", r"attn\.proj": "attn.proj"}),
         *_blocks("layers", {r"ffn\.layers\.0\.0": "mlp.fc1", r"ffn\.layers\.1": "mlp.fc2", r"ffn\.w12": "mlp.w12", r"ffn\.w3": "mlp.fc2"}),
-        (r"layers\.(\d+)\.(?:attn|ffn)\.gamma([12])\.weight", r"blocks.\1.ls\2.gamma"),
+        (r"layers\.([0-9]{1,4})\.(?:attn|ffn)\.gamma([12])\.weight", r"blocks.\1.ls\2.gamma"),
     ),
     spare=(r"head\..*", r"mask_token", r"neck\..*"),
 )

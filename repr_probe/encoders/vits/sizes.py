@@ -69,7 +69,7 @@ def sizes_of(named: NamedTensors, clues: Clues) -> Sizes | None:
     patch, first, second = (named.shape(name) for name in ("patch_embed.proj.weight", "blocks.0.mlp.fc1.weight", "blocks.0.mlp.fc2.weight"))
     numbers = sorted({int(found.group(1)) for name in named.pieces if (found := re.match(r"blocks\.(\d+)\.", name))})
     norms = [where for where, name in (("before", "norm.weight"), ("after", "fc_norm.weight")) if name in named.pieces]
-    if len(patch) != 4 or len(first) != 2 or len(second) != 2 or len(norms) != 1 or numbers != list(range(len(numbers))):
+    if len(patch) != 4 or 0 in patch or len(first) != 2 or len(second) != 2 or len(norms) != 1 or numbers != list(range(len(numbers))):
         return None
     width, hidden, token = patch[0], second[1], "cls_token" in named.pieces
     registers = named.shape("reg_token")[1] if "reg_token" in named.pieces else 0

@@ -270,3 +270,25 @@ def test_torchvision_s_name_only_for_its_own_numbers() -> None:
     assert torchvision_name(dict(USUAL), (224, 224)) == "vit_b_16"
     assert torchvision_name(dict(USUAL), (384, 384)) is None
     assert torchvision_name({**USUAL, "eps": 1e-5}, (224, 224)) is None
+
+
+@pytest.mark.parametrize("name", ["blocks.0.attn.qkv.weight", "patch_embed.proj.weight", "pos_embed", "cls_token", "blocks.0.mlp.fc1.weight"])
+@pytest.mark.parametrize("shape", [(), (0,), (1,), (0, 0, 0, 0), (3, 0), (1, 0, 48), (2**40, 3, 8, 8)])
+def test_shapes_that_make_no_sense(name: str, shape: tuple[int, ...]) -> None:
+    shapes = shapes_of(timm_vit().state_dict())
+    answer = None
+    try:
+        answer = read_vit(shapes | {name: shape}, THREE_HEADS)
+    except CheckpointError:
+        return
+    assert answer is None or any(piece.shape == shape for piece in answer.pieces.values()) or answer.pieces[name].shape != shapes[name]
+
+
+def test_names_that_make_no_sense() -> None:
+    shapes = shapes_of(timm_vit().state_dict())
+    assert read_vit(shapes | {f"blocks.{'9' * 5000}.norm1.weight": (48,)}, THREE_HEADS) is None
+    assert read_vit(shapes | {"blocks.\u0663.norm1.weight": (48,)}, THREE_HEADS) is None
+    hf = {"embeddings.patch_embeddings.projection.weight": (48, 3, 8, 8), **{
+        f"layers.0.attention.{letter}_proj.{kind}": () for letter in "qkv" for kind in ("weight", "bias")}}
+    assert read_vit(hf, THREE_HEADS) is None
+    assert read_vit(dict.fromkeys(LANDMARKS, ()), {}) is None and read_vit({}, {}) is None
