@@ -69,7 +69,7 @@ def read_resnet(shapes: Shapes, clues: Clues) -> Reading | None:
         assumptions=tuple(_with_command(assumption, full) for assumption in assumptions),
         channels=seen.channels,
         spare=SPARE,
-        input=None if standard else usual_input(named.scheme.name, full, seen.channels),
+        input=None if standard and "SimCLR" not in named.scheme.name else usual_input(named.scheme.name, full, seen.channels),
         also=SAME_TENSORS.get(str(chosen), ()),
     )
 

@@ -95,6 +95,21 @@ def test_selective_kernels_of_simclr_v2():
         read_resnet({"net.1.blocks.0.net.0.weight": (64, 64, 1, 1), "net.1.blocks.0.net.2.main_conv.0.weight": (128, 64, 3, 3)}, {})
 
 
+def test_simclr_v2_wants_pixels_as_they_are_also_for_a_standard_network():
+    def renamed(name):
+        place, stage, index, part = re.fullmatch(r"(layer(\d)\.(\d+)\.)(.+)", name).groups() if name.startswith("layer") else ("", 0, 0, name)
+        if not place:
+            return {"conv1": "net.0.0", "bn1": "net.0.1.0"}[name.partition(".")[0]] + "." + name.partition(".")[2]
+        part = part.replace("downsample.0", "projection.shortcut").replace("downsample.1", "projection.bn.0")
+        part = re.sub(r"^conv(\d)", lambda found: f"net.{2 * int(found[1]) - 2}", part)
+        return f"net.{stage}.blocks.{index}." + re.sub(r"^bn(\d)", lambda found: f"net.{2 * int(found[1]) - 1}.0", part)
+
+    shapes = {renamed(name): shape for name, shape in on_meta("resnet50").items() if not name.startswith("fc")}
+    reading = read_resnet(shapes, {})
+    assert str(reading.architecture) == "torchvision:resnet50" and len(reading.pieces) == 318
+    assert reading.input.mean == (0, 0, 0) and reading.input.interpolation == "bicubic"
+
+
 def test_pruned_bottlenecks():
     shapes = small(block="bottleneck")
     shapes |= {name: (19, *shape[1:]) for name, shape in shapes.items() if name.startswith(("layer1.0.conv3", "layer1.0.bn3")) and shape}
