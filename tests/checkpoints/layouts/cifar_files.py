@@ -62,24 +62,22 @@ def torchvision_names(layers: tuple[int, ...], prefix: str) -> Content:
 def layouts() -> list[Layout]:
     own = {"architecture": "repr_probe:resnet"}
     one, two, three = (1, 1, 1, 1), (2, 2, 2, 2), (3, 4, 6, 3)
-    resnet18 = "torchvision:resnet18"
     return [
         Layout("akamaster-resnet20", "akamaster/pytorch_resnet_cifar10", "1b akamaster resnet20", partial(akamaster, 3), image_size=32,
                expect={**own, **IMAGENET, "size": (32, 32)}),
         Layout("akamaster-resnet56", "akamaster/pytorch_resnet_cifar10", "1b akamaster resnet56", partial(akamaster, 9), image_size=32,
                expect={**own, **IMAGENET, "size": (32, 32)}),
-        Layout("chenyaofo-resnet20", "chenyaofo/pytorch-cifar-models", "1b chenyaofo", chenyaofo, image_size=32, expect={**own, "size": (32, 32)}),
+        Layout("chenyaofo-resnet20", "chenyaofo/pytorch-cifar-models", "1b chenyaofo", chenyaofo, image_size=32,
+               expect={**own, "size": (32, 32)}),
         Layout("kuangliu-small", "kuangliu/pytorch-cifar", "1b kuangliu", partial(kuangliu, one), image_size=32, expect={**own, **KUANGLIU}),
-        Layout("kuangliu-resnet18", "kuangliu/pytorch-cifar", "1b kuangliu", partial(kuangliu, two), image_size=32, expect={**own, **KUANGLIU},
-               given=resnet18),
-        Layout("kuangliu-resnet50", "kuangliu/pytorch-cifar", "1b kuangliu", partial(kuangliu, three, bottleneck=True), image_size=32, expect=own,
-               given="torchvision:resnet50", slow=True),
+        Layout("kuangliu-resnet18", "kuangliu/pytorch-cifar", "1b kuangliu", partial(kuangliu, two), image_size=32, expect={**own, **KUANGLIU}),
+        Layout("kuangliu-resnet50", "kuangliu/pytorch-cifar", "1b kuangliu", partial(kuangliu, three, bottleneck=True), image_size=32, expect=own, slow=True),
         Layout("weiaicunzai-resnet18", "weiaicunzai/pytorch-cifar100", "1b weiaicunzai", partial(weiaicunzai, two), image_size=32,
-               expect={**own, **CIFAR100}, given=resnet18),
+               expect={**own, **CIFAR100}),
         Layout("weiaicunzai-resnet50", "weiaicunzai/pytorch-cifar100", "1b weiaicunzai", partial(weiaicunzai, three, bottleneck=True),
-               image_size=32, expect=own, given="torchvision:resnet50", slow=True),
+               image_size=32, expect=own, slow=True),
         Layout("low-resolution", "stable-pretraining low_resolution=True", "1b stable-pretraining low_resolution",
                partial(torchvision_names, one, "backbone."), image_size=32, expect={**own, "prefix": "backbone."}),
         Layout("low-resolution-bare", "torchvision names, 3x3 stem", "1b RN with 3x3 conv1", partial(torchvision_names, two, ""), image_size=32,
-               expect=own, given=resnet18),
+               expect=own),
     ]  # fmt: skip

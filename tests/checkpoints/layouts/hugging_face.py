@@ -169,10 +169,9 @@ def layouts() -> list[Layout]:
     made = partial(Layout, requires=("transformers",))
     half = {**HALF, "size": (64, 64)}
     return [
-        made("hf-vit-classifier", written, f"{row} ViT", partial(vit, "classifier"), expect={"prefix": "vit.", **half},
-             given="timm:vit_tiny_patch16_224"),
-        made("hf-vit-bin", written, f"{row} ViT (pytorch_model.bin)", partial(vit, "bin"), expect=half, given="timm:vit_tiny_patch16_224"),
-        made("hf-vit-shards", written, f"{row} ViT (index.json)", partial(vit, "shards"), expect=half, given="timm:vit_tiny_patch16_224"),
+        made("hf-vit-classifier", written, f"{row} ViT", partial(vit, "classifier"), expect={"prefix": "vit.", **half}),
+        made("hf-vit-bin", written, f"{row} ViT (pytorch_model.bin)", partial(vit, "bin"), expect=half),
+        made("hf-vit-shards", written, f"{row} ViT (index.json)", partial(vit, "shards"), expect=half),
         made("hf-vit-state-dict", written, f"{row} ViT (state_dict of transformers 5)", state_dict_of_vit),
         made("hf-vit-config", written, f"{row} ViT (heads, activation and eps of the configuration)", strange_heads),
         made("hf-dinov2", written, f"{row} DINOv2", partial(dinov2, "plain"), image_size=56),

@@ -52,7 +52,7 @@ class Content:
         elif how == "reshaped":
             tensors[victim] = cut(tensors[victim])
         elif how == "rival":
-            tensors |= {self._rival_name(key): other_values(tensors[key]) for key in self.tensors}
+            tensors |= {self._rival_name(key): other_values(other_values(tensors[key])) for key in self.tensors}  # no sibling's either
         return tensors
 
     def _rival_name(self, name: str) -> str:
@@ -102,7 +102,8 @@ class Layout:
 
     options: for `load_encoder`, only where nothing in the file can say it.
     expect: what has to be found: "architecture" (a regular expression), "prefix", "role", "mean", "std", "interpolation", "size".
-    given: what a user of the usual snippets would build, for the comparison: "torchvision:resnet18", "timm:vit_tiny_patch16_224" or "".
+    refused: the code with which a layout that has no reader is refused by name; "" for all that have one.
+    requires: libraries that write it.
     """
 
     name: str
@@ -114,7 +115,7 @@ class Layout:
     n_images: int = 3
     options: Mapping[str, Any] = field(default_factory=dict)
     expect: Mapping[str, Any] = field(default_factory=dict)
-    given: str = ""
+    refused: str = ""
     slow: bool = False
     requires: tuple[str, ...] = ()
 

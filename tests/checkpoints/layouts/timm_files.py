@@ -74,21 +74,19 @@ def layouts() -> list[Layout]:
     other = {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6], "interpolation": "bicubic"}
     named: dict[str, Any] = {"architecture": "timm:vit_tiny_patch16_224", **vit}
     return [
-        Layout("timm-resnet10t", "timm", f"{row} bare", partial(bare, "resnet10t"), given="timm:resnet10t"),
-        Layout("timm-convnext-atto", "timm", f"{row} bare (index)", partial(bare, "convnext_atto"), expect={"architecture": "timm:convnext_atto"},
-               given="timm:convnext_atto"),
+        Layout("timm-resnet10t", "timm", f"{row} bare", partial(bare, "resnet10t")),
+        Layout("timm-convnext-atto", "timm", f"{row} bare (index)", partial(bare, "convnext_atto"), expect={"architecture": "timm:convnext_atto"}),
         Layout("timm-mobilenetv3", "timm", f"{row} bare (index)", partial(bare, "mobilenetv3_small_050", safetensors=True, gain=1.5),
-               expect={"architecture": "timm:(tf_)?mobilenetv3_small_050"}, given="timm:mobilenetv3_small_050"),
-        Layout("timm-seresnet", "timm", f"{row} bare (squeeze and excitation)", partial(bare, "seresnet18"), given="timm:seresnet18"),
+               expect={"architecture": "timm:(tf_)?mobilenetv3_small_050"}),
+        Layout("timm-seresnet", "timm", f"{row} bare (squeeze and excitation)", partial(bare, "seresnet18")),
         Layout("timm-train-vit", "timm train.py", f"{row} train.py", partial(trained, "vit_tiny_patch16_224"), image_size=224, n_images=2,
-               expect={**named, "role": "ema"}, given="timm:vit_tiny_patch16_224"),
+               expect={**named, "role": "ema"}),
         Layout("timm-folder-vit", "timm save_for_hf", f"{row} dir", partial(folder, "vit_tiny_patch16_224"), image_size=224, n_images=2,
-               expect=named, given="timm:vit_tiny_patch16_224"),
+               expect=named),
         Layout("timm-folder-stated", "timm save_for_hf", f"{row} dir (pretrained_cfg)", partial(folder, "resnet18", **other),
-               expect={"architecture": "timm:resnet18", "mean": (0.1, 0.2, 0.3), "std": (0.4, 0.5, 0.6), "interpolation": "bicubic"},
-               given="timm:resnet18"),
+               expect={"architecture": "timm:resnet18", "mean": (0.1, 0.2, 0.3), "std": (0.4, 0.5, 0.6), "interpolation": "bicubic"}),
         Layout("timm-folder-arguments", "timm save_for_hf", f"{row} dir (model_args)",
-               partial(folder, "vit_tiny_patch16_224", {"img_size": 64, "depth": 3, "reg_tokens": 2}), given=""),
+               partial(folder, "vit_tiny_patch16_224", {"img_size": 64, "depth": 3, "reg_tokens": 2})),
     ]  # fmt: skip
 
 

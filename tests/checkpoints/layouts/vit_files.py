@@ -16,7 +16,7 @@ from torch import nn
 
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 BICUBIC = {**IMAGENET, "interpolation": "bicubic"}
-VIT_TINY = "timm:vit_tiny_patch16_224"
+
 
 
 def vit(*, width: int = 192, depth: int = 2, heads: int = 3, patch: int = 16, image: int = 64, **options: Any) -> nn.Module:
@@ -225,17 +225,16 @@ def layouts() -> list[Layout]:
     ema = {"role": "ema"}
     return [
         Layout("dino-full", "facebookresearch/dino", "1c DINO full", partial(dino_full, "vit_tiny"), image_size=224, n_images=2,
-               expect={**BICUBIC, **ema, "prefix": "backbone."}, given=VIT_TINY),
+               expect={**BICUBIC, **ema, "prefix": "backbone."}),
         Layout("dino-full-resnet", "facebookresearch/dino", "1c DINO full (BN net)", partial(dino_full, "resnet18"),
-               expect={"architecture": "torchvision:resnet18", "prefix": "backbone.", **ema}, given="torchvision:resnet18"),
+               expect={"architecture": "torchvision:resnet18", "prefix": "backbone.", **ema}),
         Layout("dino-backbone", "facebookresearch/dino", "1c DINO backbone-only", dino_bare, slow=True),
-        Layout("ibot-full", "bytedance/ibot", "1c iBOT", partial(dino_full, "vit_tiny", masked=True), image_size=224, n_images=2, expect=ema,
-               given=VIT_TINY),
+        Layout("ibot-full", "bytedance/ibot", "1c iBOT", partial(dino_full, "vit_tiny", masked=True), image_size=224, n_images=2, expect=ema),
         Layout("dinov2-hub", "facebookresearch/dinov2", "1c DINOv2 hub", partial(dinov2_hub, "plain"), image_size=56, expect=BICUBIC),
         Layout("dinov2-reg4", "facebookresearch/dinov2", "1c DINOv2 hub reg4", partial(dinov2_hub, "reg4"), image_size=56, expect=BICUBIC),
         Layout("dinov2-reg4-swiglu", "facebookresearch/dinov2", "1c DINOv2 hub reg4 SwiGLU", partial(dinov2_hub, "swiglu"), image_size=56),
         Layout("dinov2-vits14-reg4", "facebookresearch/dinov2", "1c DINOv2 hub ViT-S/14", partial(dinov2_hub, "full"), image_size=518,
-               n_images=1, expect={**BICUBIC, "size": (518, 518)}, given="timm:vit_small_patch14_reg4_dinov2", slow=True),
+               n_images=1, expect={**BICUBIC, "size": (518, 518)}, slow=True),
         Layout("dinov2-training", "facebookresearch/dinov2", "1c DINOv2 training", dinov2_training, image_size=56, expect={"prefix": "backbone."}),
         Layout("dinov3", "facebookresearch/dinov3", "1c DINOv3", partial(dinov3, False)),
         Layout("dinov3-teacher", "facebookresearch/dinov3", "1c DINOv3 teacher", partial(dinov3, True), expect={"prefix": "backbone."}),
@@ -243,12 +242,10 @@ def layouts() -> list[Layout]:
         Layout("mae-fine-tuned", "facebookresearch/mae", "1c MAE fine-tuned", mae_fine_tuned),
         Layout("ijepa", "facebookresearch/ijepa", "1c I-JEPA", ijepa, expect=ema),
         Layout("moco-v3-vit-small", "facebookresearch/moco-v3", "1a MoCo v3 ViT", partial(moco_v3, "vit_small"), image_size=224, n_images=2,
-               expect={"prefix": "base_encoder."}, given="timm:vit_small_patch16_224"),
+               expect={"prefix": "base_encoder."}),
         Layout("moco-v3-converted", "converters of moco-v3", "1a MoCo v3 converted", moco_v3_converted, image_size=224, n_images=2),
-        Layout("deit", "facebookresearch/deit", "1c DeiT", partial(deit, False), image_size=224, n_images=2, expect={**IMAGENET, **ema},
-               given="timm:deit_tiny_patch16_224"),
-        Layout("deit-distilled", "facebookresearch/deit", "1c DeiT distilled", partial(deit, True), image_size=224, n_images=2, expect=ema,
-               given="timm:deit_tiny_distilled_patch16_224"),
+        Layout("deit", "facebookresearch/deit", "1c DeiT", partial(deit, False), image_size=224, n_images=2, expect={**IMAGENET, **ema}),
+        Layout("deit-distilled", "facebookresearch/deit", "1c DeiT distilled", partial(deit, True), image_size=224, n_images=2, expect=ema),
         Layout("torchvision-vit", "torchvision", "1c torchvision ViT", partial(torchvision_vit, False)),
         Layout("torchvision-vit-old", "torchvision before 0.14", "1c torchvision ViT (linear_1)", partial(torchvision_vit, True)),
     ]  # fmt: skip
