@@ -66,7 +66,7 @@ GIVEN: tuple[tuple[str, Callable[[], nn.Module]], ...] = (
      r"|dino-full-resnet|solo-learn-(imagenet|old)|timm-folder-stated", lambda: named("resnet18")),
     (r"kuangliu-resnet18|weiaicunzai-resnet18|low-resolution-bare", lambda: resnet((2, 2, 2, 2), stem="cifar")),
     (r"solo-learn-cifar10", lambda: resnet((2, 2, 2, 2), stem="solo")),
-    (r"kuangliu-small|sup-contrast|low-resolution", lambda: resnet((1, 1, 1, 1), stem="cifar")),
+    (r"kuangliu-small|weiaicunzai-small|sup-contrast|low-resolution", lambda: resnet((1, 1, 1, 1), stem="cifar")),
     (r"swav-(release|training)|barlow-training|vicreg-training|vissl-.*|simclr-v1|mmselfsup-.*|mmpretrain-ema", SMALL_BOTTLENECK),
     (r"grey", lambda: resnet((1, 1, 1, 1), in_chans=1)),
     (r"lightly-(simclr|swav|barlowtwins|vicreg|dino|byol|moco).*|resa-full|stable-pretraining.*|lightning-averaging|ddp.*|compile-ddp|fsdp"
@@ -171,6 +171,7 @@ def main() -> None:
     parser.add_argument("--each", action="store_true", help="a line for each layout on stderr")
     told = parser.parse_args()
     logging.disable(logging.CRITICAL)
+    torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     counts: dict[str, Counter[str]] = {name: Counter() for name in (*OTHERS, OURS)}
     alone: Counter[str] = Counter()

@@ -25,6 +25,8 @@ TWINS = {
     "moco-v1", "moco-v3-resnet", "dino-full-resnet", "deit-distilled", "lightly-example-byol", "resa-only", "lightly-train-export",
     "vissl-extractor", "mmselfsup-byol", "stable-pretraining-eval", "ema-state-dict", "compile-ddp", "activation-checkpoint", "barlow-training",
     "kuangliu-resnet18", "weiaicunzai-resnet18", "low-resolution-bare", "solo-learn-old", "ibot-full", "torchvision-vit-old",
+    "lightly-simclr-resnet50", "lightly-vicreg", "lightly-barlowtwins", "lightly-example-dino", "timm-folder-vit", "simsiam", "swav-release",
+    "mmselfsup-simsiam", "mmselfsup-moco", "simclr-v1", "ddp", "solo-learn-imagenet", "module-torchvision",
 }  # fmt: skip
 EVERY = tuple(layout for family in FAMILIES for layout in family.layouts())
 LAYOUTS: tuple[Layout, ...] = tuple(replace(layout, slow=layout.slow or layout.name in TWINS) for layout in EVERY)
