@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from repr_probe.encoders.index.elastic import Axis
 
 # Tables that networks compute themselves and older files store.
-COMPUTED = ("num_batches_tracked", "relative_position_index", "attn_mask", "relative_coords_table")
+COMPUTED = ("num_batches_tracked", "relative_position_index", "attention_bias_idxs", "attn_mask", "relative_coords_table")
 Shape = tuple[int, ...]
 
 
