@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from .display import shown
+from .encoder_options import NO_OPTIONS, takes_encoder_options
 from .options import (
     DATA,
     OUTPUT,
-    Arch,
     BatchSize,
     Checkpoint,
     DataRoot,
@@ -17,16 +17,11 @@ from .options import (
     Device,
     Dtype,
     Fresh,
-    ImageSize,
     Layer,
     Limit,
-    Mean,
-    Pool,
-    Pretrained,
     Quiet,
     Seed,
     Split,
-    Std,
     Store,
     StoredDtype,
     VerifyData,
@@ -35,7 +30,6 @@ from .options import (
     option,
 )
 from .output import say
-from .values import parse_channels, parse_image_size
 
 if TYPE_CHECKING:
     from repr_probe.features.store import FeatureStore
@@ -46,6 +40,7 @@ Export = Annotated[
 ]
 
 
+@takes_encoder_options
 def extract_command(
     checkpoint: Checkpoint,
     dataset: Annotated[str, option("Known name (see repro-probe datasets) or a folder of images.", DATA)],
@@ -53,14 +48,9 @@ def extract_command(
     data_root: DataRoot = None,
     limit: Limit = None,
     verify_data: VerifyData = False,
-    arch: Arch = None,
     layer: Layer = None,
-    pool: Pool = None,
-    image_size: ImageSize = None,
-    mean: Mean = None,
-    std: Std = None,
-    pretrained: Pretrained = False,
     views: Views = 0,
+    encoder: dict[str, Any] = NO_OPTIONS,
     device: Device = "auto",
     dtype: StoredDtype = Dtype.float32,
     batch_size: BatchSize = 64,
@@ -76,7 +66,6 @@ def extract_command(
 
     Example: repro-probe extract timm:resnet18 --dataset cifar10 --layer stage3 --layer stage4
     """
-    size, means, stds = parse_image_size(image_size), parse_channels(mean, option="--mean"), parse_channels(std, option="--std")
     from repr_probe.workflows.extract import extract
 
     with shown(quiet):
@@ -85,12 +74,7 @@ def extract_command(
             dataset=dataset,
             split=split,
             data_root=data_root,
-            arch=arch,
             layer=layer or None,
-            pool=pool,
-            image_size=size,
-            mean=means,
-            std=stds,
             device=device,
             dtype=dtype.value,
             batch_size=batch_size,
@@ -98,11 +82,11 @@ def extract_command(
             limit=limit,
             seed=seed,
             views=views,
-            pretrained=pretrained,
             fresh=fresh,
             verify_data=verify_data,
             store=store,
             export=export,
+            **encoder,
         )
     for extracted in stores:
         say(_line(extracted))

@@ -6,33 +6,28 @@ import shutil
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from repr_probe.errors import UsageError
 
 from .display import shown
+from .encoder_options import NO_OPTIONS, takes_encoder_options
 from .options import (
     DATA,
     OUTPUT,
-    Arch,
     BatchSize,
     DataRoot,
     Debug,
     Device,
     Dtype,
     Fresh,
-    ImageSize,
     Layer,
     Limit,
-    Mean,
-    Pool,
-    Pretrained,
     Quiet,
     Seed,
     Split,
-    Std,
     Store,
     StoredDtype,
     VerifyData,
@@ -41,7 +36,7 @@ from .options import (
     option,
 )
 from .output import say
-from .values import parse_channels, parse_image_size, parse_pairs
+from .values import parse_pairs
 
 if TYPE_CHECKING:
     from repr_probe.published.table3 import PublishedRow
@@ -92,6 +87,7 @@ Out = Annotated[list[Path] | None, option("Also write a file: .json .csv .md .te
 NoPublished = Annotated[bool, option("Leave the paper's rows out (shown for imagenet and food101).", OUTPUT, "--no-published")]
 
 
+@takes_encoder_options
 def geometry_command(
     checkpoint: Source,
     dataset: Dataset = None,
@@ -101,14 +97,9 @@ def geometry_command(
     verify_data: VerifyData = False,
     features_key: FeaturesKey = None,
     labels_key: LabelsKey = None,
-    arch: Arch = None,
     layer: Layer = None,
-    pool: Pool = None,
-    image_size: ImageSize = None,
-    mean: Mean = None,
-    std: Std = None,
-    pretrained: Pretrained = False,
     views: Views = 0,
+    encoder: dict[str, Any] = NO_OPTIONS,
     preset: ChosenPreset = Preset.default,
     pairs: Pairs = "exact",
     population: Populations = Population.classes,
@@ -134,7 +125,6 @@ def geometry_command(
     Example: repro-probe geometry resnet50.pth --dataset food101 --out resnet50.json
     """
     kind = _stdout_format(json=json, csv=csv, markdown=markdown, latex=latex)
-    size, means, stds = parse_image_size(image_size), parse_channels(mean, option="--mean"), parse_channels(std, option="--std")
     chosen_pairs = parse_pairs(pairs)
     outputs = _checked_outputs(out)
     from repr_probe.workflows.geometry import geometry
@@ -145,12 +135,7 @@ def geometry_command(
             dataset=dataset,
             split=split,
             data_root=data_root,
-            arch=arch,
             layer=_one_or_list(layer),
-            pool=pool,
-            image_size=size,
-            mean=means,
-            std=stds,
             device=device,
             dtype=dtype.value,
             batch_size=batch_size,
@@ -161,13 +146,13 @@ def geometry_command(
             preset=preset.value,
             pairs=chosen_pairs,
             population=population.value,
-            pretrained=pretrained,
             fresh=fresh,
             verify_data=verify_data,
             nan_policy=nan_policy.value,
             features_key=features_key,
             labels_key=labels_key,
             store=store,
+            **encoder,
         )
     _show(list(result) if isinstance(result, list) else [result], outputs, kind, published=not no_published)
 

@@ -13,6 +13,7 @@ from .datasets import datasets_app
 from .extract import extract_command
 from .failures import INTERRUPTED, OK, explain, set_debug
 from .geometry import geometry_command
+from .inspect import inspect_command
 from .output import abandon_stdout
 from .store import store_app
 
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 app.command("geometry")(geometry_command)
 app.command("extract")(extract_command)
+app.command("inspect")(inspect_command)
 app.add_typer(store_app, name="store")
 app.add_typer(datasets_app, name="datasets")
 

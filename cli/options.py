@@ -22,13 +22,10 @@ class Dtype(StrEnum):
 
 
 
-
 def option(text: str, panel: str, *flags: str, **more: Any) -> Any:
     """An option with its help and its group. `show_default=TEXT` says what happens without it."""
     return typer.Option(*flags, help=text, rich_help_panel=panel, **more)
 
-
-_THEIRS = "the architecture's"
 
 Checkpoint = Annotated[
     str,
@@ -42,18 +39,7 @@ Limit = Annotated[int | None, option("Use N images, drawn class-balanced by --se
 VerifyData = Annotated[bool, option("Recognise changed data by contents, not by sizes and times (slower).", DATA, "--verify-data")]
 
 # --- Encoder
-Arch = Annotated[str | None, option("Architecture: timm:NAME or torchvision:NAME.", ENCODER, show_default="told from the weights")]
 Layer = Annotated[list[str] | None, option("stage1..stage4 or a module; repeatable.", ENCODER, show_default="output before the head")]
-Pool = Annotated[str | None, option("How a map or tokens become one vector.", ENCODER, show_default=_THEIRS)]
-ImageSize = Annotated[
-    str | None, option("Pixels fed to the network: 224, or 224x192 (height x width).", ENCODER, metavar="SIZE", show_default=_THEIRS)
-]
-Mean = Annotated[
-    str | None,
-    option("Mean per channel, pixels in 0..1: one number or three (0.485,0.456,0.406).", ENCODER, metavar="NUMBERS", show_default=_THEIRS),
-]
-Std = Annotated[str | None, option("SD per channel, as --mean.", ENCODER, metavar="NUMBERS", show_default=_THEIRS)]
-Pretrained = Annotated[bool, option("Allow timm: and torchvision: names to download published weights.", ENCODER, "--pretrained")]
 Views = Annotated[int, option("Augmented views per image (DINO recipe) beside the plain image.", ENCODER, min=0, metavar="V")]
 
 # --- Running

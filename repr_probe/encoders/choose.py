@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from repr_probe.encoders.candidates import Candidate
-from repr_probe.encoders.sources import Place, prefer
+from repr_probe.encoders.sources import UNKNOWN, Place, SourceFacts, prefer
 from repr_probe.errors import CheckpointError
 from repr_probe.files.printable import printable
 
@@ -25,20 +25,23 @@ class Choice:
     also: tuple[str, ...] = ()
 
 
-def choose(candidates: Sequence[Candidate], *, role: str | None = None, file: str = "FILE") -> Choice:
+def choose(
+    candidates: Sequence[Candidate], *, role: str | None = None, file: str = "FILE", source: SourceFacts | None = None, beside: Sequence[str] = ()
+) -> Choice:  # fmt: skip
     """One of `candidates`, which are all serious, a broken one included: that its sibling is whole does not make the sibling the one meant.
 
+    source: the program that wrote the file, whose own rule goes first.  beside: keys at the top of the file.
     Raises CheckpointError (E_AMBIGUOUS) that prints a command line for each when neither values nor rules decide.
     """
     outer = without_contained(candidates)
     places = _by_place(outer)
-    if len(places) == 1:
-        return _one_network(outer, "the only encoder of the file", role, file, ())
+    if len(places) == 1 and role is None:
+        return _one_network(outer, "the only encoder of the file", "", file, ())
     different = _without_copies(list(places.values()))
-    if len(different) == 1:
-        return _one_network(different[0], f"{len(places)} copies of the same values", role, file, ())
-    wanted = [Place(group[0].container.path, group[0].prefix) for group in different]
-    verdict = prefer(wanted, role=role)
+    if len(different) == 1 and role is None:
+        return _one_network(different[0], f"{len(places)} copies of the same values", "", file, ())
+    wanted = [Place(group[0].container.path, group[0].prefix, _siblings(group[0], beside)) for group in different]
+    verdict = prefer(wanted, role=role, source=source)
     if verdict is None:
         said = f" for --role {role}" if role else ""
         raise CheckpointError(
@@ -48,10 +51,14 @@ def choose(candidates: Sequence[Candidate], *, role: str | None = None, file: st
         )
     chosen = different[wanted.index(verdict.place)]
     passed = tuple(group[0] for group in different if group is not chosen)
-    return _one_network(chosen, verdict.reason, verdict.role, file, passed)
+    return _one_network(chosen, verdict.reason, verdict.roles[verdict.place], file, passed)
 
 
-def _one_network(group: Sequence[Candidate], reason: str, role: str | None, file: str, others: tuple[Candidate, ...]) -> Choice:
+def _siblings(candidate: Candidate, beside: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*(name.partition(".")[0] for name in candidate.container.tensors), *beside]))
+
+
+def _one_network(group: Sequence[Candidate], reason: str, role: str, file: str, others: tuple[Candidate, ...]) -> Choice:
     """The candidates of one place are different networks with the same tensors."""
     whole = [candidate for candidate in group if candidate.whole] or [max(group, key=lambda candidate: candidate.n_found)]
     names = list(dict.fromkeys(str(candidate.architecture) for candidate in whole))
@@ -61,7 +68,7 @@ def _one_network(group: Sequence[Candidate], reason: str, role: str | None, file
             f"arch must be given: {len(names)} networks have exactly these tensors and compute different features; choose: {lines}",
             code="E_AMBIGUOUS",
         )
-    return Choice(whole[0], reason, role or "", others, whole[0].reading.also)
+    return Choice(whole[0], reason, "" if role == UNKNOWN else role, others, whole[0].reading.also)
 
 
 def without_contained(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from repr_probe.encoders.adapters.protocol import module_capabilities
 from repr_probe.encoders.forward import run_network, watched
 from repr_probe.encoders.pooling import Tokens, check_pool, own_pooling, pool_output
 from repr_probe.encoders.stages import stages_of
@@ -45,6 +46,11 @@ class Encoder:
     @property
     def device(self) -> torch.device:
         return next(self.module.parameters()).device
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What it can do: features, maps, grad, and attention where a module of it is one."""
+        return module_capabilities(self.module)
 
     def layers(self) -> list[str]:
         """Every name `features` accepts: "pooled", stage1, stage2, ... where the network has stages, and the names of its modules."""

@@ -14,18 +14,23 @@ from repr_probe.encoders.misfit import explain_misfit, explain_nothing
 from repr_probe.encoders.networks import Network, build_network
 from repr_probe.encoders.overrides import Overrides
 from repr_probe.encoders.self_checks import untrained_notes, usable_values
-from repr_probe.encoders.survey import Survey
+from repr_probe.encoders.survey import Survey, top_keys
 from repr_probe.files.printable import listed, printable
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A network that holds the weights of a file, and how it came to them."""
+    """A network that holds the weights of a file, and how it came to them. remarks: what the choice itself does not show."""
 
     network: Network
     survey: Survey
     choice: Choice
-    notes: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Everything a reader of the numbers has to know."""
+        return (*self.survey.notes, *_notes(self.survey, self.choice), *self.remarks)
 
     @property
     def architecture(self) -> Architecture:
@@ -65,7 +70,7 @@ def decide(survey: Survey, overrides: Overrides) -> Choice:
     serious = [candidate for candidate in survey.candidates if candidate.serious]
     if not serious:
         raise explain_nothing(survey)
-    choice = choose(serious, role=overrides.role, file=survey.file.path.name)
+    choice = choose(serious, role=overrides.role, file=survey.file.path.name, source=survey.source, beside=top_keys(survey.file.content))
     if not choice.candidate.whole:
         raise explain_misfit(survey, choice.candidate)
     return choice
@@ -81,7 +86,7 @@ def fit_choice(survey: Survey, choice: Choice, *, in_place: bool = False) -> Fit
     if network is None:
         network = build_network(candidate.architecture, **sizes)
         _copy(values, network)
-    return Fitted(network, survey, choice, (*survey.notes, *_notes(survey, choice), *cast_notes, *untrained_notes(values)))
+    return Fitted(network, survey, choice, (*cast_notes, *untrained_notes(values)))
 
 
 def _assigned(architecture: Architecture, sizes: dict[str, Any], values: dict[str, torch.Tensor]) -> Network | None:

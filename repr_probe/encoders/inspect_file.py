@@ -50,7 +50,7 @@ def _inspect_weights(path: Path, options: Mapping[str, Any], facts: dict[str, An
     choice = decide(survey, overrides)
     facts.update(choice_facts(survey, choice))
     fitted = fit_choice(survey, choice, in_place=True)
-    facts["notes"] = list(fitted.notes)
+    facts["notes"] = [*survey.notes, *fitted.remarks]
     stated = input_of_file(fitted)
     spec = overridden(stated, **{name: options.get(name) for name in INPUT_OPTIONS})
     facts["input"] = input_facts(spec)

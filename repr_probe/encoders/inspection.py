@@ -181,7 +181,8 @@ def _choice_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _assumption_text(each: Mapping[str, Any]) -> str:
     value = each["value"]
     shown = " ".join(f"{number:g}" for number in value) if isinstance(value, Sequence) and not isinstance(value, str) else f"{value}"
-    return f"{each['what']} {shown} ({each['source']}{f'; {each['flag']}' if each['flag'] else ''})"
+    flag = f"; {each['flag']}" if each["flag"] else ""
+    return f"{each['what']} {shown} ({each['source']}{flag})"
 
 
 def _container_text(each: Mapping[str, Any]) -> str:

@@ -41,6 +41,7 @@ def load_encoder(
     pool: str | None = None,
     pretrained: bool = False,
     allow_code: bool = False,
+    output: str | None = None,
     device: str = "auto",
 ) -> ImageEncoder:
     """Open `checkpoint` as an image encoder.
@@ -54,7 +55,7 @@ def load_encoder(
     heads: attention heads.  stem: "imagenet", "cifar" (3 x 3) or "solo" (3 x 3, padding 2).  map: renames tensors, "REGEX=>NEW".
     allow_missing: patterns of tensors that may be missing (they stay random).
     image_size, mean, std, interp, crop_pct, channels ("rgb", "bgr"): the input; `Encoder.input.sources` says where each value came from.
-    pool: "avg", "mean", "cls" or "max" in place of the network's own pooling.  device: "auto" is cuda where there is one, else cpu.
+    pool: "avg", "mean", "cls" or "max" in place of the network's own pooling.  output: which output of an ONNX model.  device: "auto" is cuda where there is one, else cpu.
 
     Every tensor the network needs up to its pooled output must be in the file with its shape, else CheckpointError says what does not fit;
     FileFormatError when the file itself cannot be read. Nothing in a file is ever run without `allow_code`. The caller's random numbers
@@ -62,7 +63,9 @@ def load_encoder(
     """
     place, pool = resolve_device(device), check_pool(pool)
     spec_options: dict[str, Any] = {"image_size": image_size, "mean": mean, "std": std, "interp": interp, "crop_pct": crop_pct, "channels": channels}
-    adapted = _adapted(str(checkpoint), spec_options, allow_code=allow_code) if arch is None else None
+    adapted = None
+    if arch is None:
+        adapted = open_adapter(checkpoint, allow_code=allow_code, options={**spec_options, "output": output}, pool=pool, device=place)
     if adapted is not None:
         return adapted
     overrides = read_overrides(
@@ -89,12 +92,3 @@ def load_encoder(
     if pool is not None:
         encoder.features(trial_images(spec)[:1], [encoder.default_layer])  # a pooling the network does not have is refused now
     return encoder
-
-
-def _adapted(text: str, spec_options: Mapping[str, Any], *, allow_code: bool) -> ImageEncoder | None:
-    """Somebody's function, an ONNX file or an exported program as an encoder; None for what the rest of this file opens."""
-    options = dict(spec_options)
-    options["interpolation"] = options.pop("interp")
-    if options.pop("channels") not in (None, "rgb"):
-        options["channels"] = "bgr"  # refused with the options there are
-    return open_adapter(text, allow_code=allow_code, options=options)

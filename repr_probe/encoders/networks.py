@@ -118,7 +118,7 @@ def _build_torchvision(name: str, channels: int, pretrained: bool, image_size: t
     if channels != 3:
         _replace_stem(module, channels)
     shapes = shapes_of(module)
-    heads = _take_off_head(module)
+    heads = take_off_head(module)
     return Network(module, (*heads, "AuxLogits", "aux1", "aux2"), lambda: shapes)
 
 
@@ -130,7 +130,7 @@ def _replace_stem(module: nn.Module, channels: int) -> None:
     module.set_submodule(name, fresh)
 
 
-def _take_off_head(module: nn.Module) -> tuple[str, ...]:
+def take_off_head(module: nn.Module) -> tuple[str, ...]:
     """Replace the classifier by what of it comes before the first weight of a decision (pooling, flattening, normalisation).
 
     Returns the dotted names of what was taken off.
@@ -152,7 +152,7 @@ def _take_off_head(module: nn.Module) -> tuple[str, ...]:
 
 def _build_code(name: str, channels: int, pretrained: bool, image_size: tuple[int, int] | None) -> Network:
     """A network class, or a function that returns a network, out of somebody's module; the user has allowed it to run."""
-    from repr_probe.encoders.adapters.open_adapter import current_folder_importable, find_by_name
+    from repr_probe.encoders.adapters.by_name import current_folder_importable, find_by_name
 
     with current_folder_importable():
         found = find_by_name(name)

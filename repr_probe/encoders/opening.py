@@ -22,6 +22,7 @@ from repr_probe.encoders.input_spec import averaged_over_colours, input_of
 from repr_probe.encoders.networks import RANDOM_SEED, build_network
 from repr_probe.encoders.overrides import Overrides
 from repr_probe.encoders.self_checks import check_head_width, check_outputs, trial_images
+from repr_probe.encoders.sources import for_small_images
 from repr_probe.encoders.survey import survey_file
 from repr_probe.errors import CheckpointError, FileFormatError, UsageError
 from repr_probe.files.hashing import bytes_of_all, sha256_of_all
@@ -120,8 +121,12 @@ def _open_file(path: Path, overrides: Overrides, name: str) -> Opened:
 def input_of_file(fitted: Fitted) -> InputSpec:
     """In this order: what the file says, what its program is known to use, what the names call for, what the library states."""
     survey, reading = fitted.survey, fitted.choice.candidate.reading
-    stated = survey.hint.input
-    spec = stated or (survey.source.input if survey.source is not None else None) or reading.input or input_of(fitted.architecture)
+    stated, of_source = survey.hint.input, survey.source.input if survey.source is not None else None
+    spec = stated or of_source or reading.input or input_of(fitted.architecture)
+    if stated is None and of_source is not None and has_small_stem(fitted.network.module):
+        spec = for_small_images(spec)
+    if stated is None:
+        spec = survey.hint.adjusted(spec)
     if reading.channels == 1 and spec.channels == 3:
         spec = averaged_over_colours(spec)
     elif reading.channels != spec.channels:
@@ -130,6 +135,12 @@ def input_of_file(fitted: Fitted) -> InputSpec:
     if reading.image_size is not None and stated is None:
         spec = spec.override("position table of the file", size=reading.image_size)
     return spec
+
+
+def has_small_stem(module: nn.Module) -> bool:
+    """Whether the first layer is a 3 x 3 convolution of stride 1, as in networks for images of 32 pixels."""
+    first = next((layer for layer in module.modules() if isinstance(layer, nn.Conv2d)), None)
+    return first is not None and tuple(first.kernel_size) == (3, 3) and tuple(first.stride) == (1, 1)
 
 
 def resize_network(module: Any, size: tuple[int, int], architecture: Architecture) -> None:

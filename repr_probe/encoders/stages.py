@@ -20,8 +20,9 @@ def stages_of(module: nn.Module) -> dict[str, str]:
         paths = [last_of[reduction] for reduction in sorted(last_of)]
         return _numbered(paths) if len(paths) > 1 and names.issuperset(paths) else {}
     for pattern in PATTERNS:
-        if pattern.format(4) in names:
-            return _numbered([pattern.format(number) for number in range(1, 5)])
+        for last in (4, 3):  # ResNets for small images have three
+            if pattern.format(last) in names:
+                return _numbered([pattern.format(number) for number in range(1, last + 1)])
     if type(module).__name__ in ODD_STAGES and "features.7" in names:
         return _numbered([f"features.{number}" for number in (1, 3, 5, 7)])
     return {}

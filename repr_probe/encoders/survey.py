@@ -11,6 +11,7 @@ from repr_probe.encoders.checkpoint_file import CheckpointFile
 from repr_probe.encoders.clues import collect_clues
 from repr_probe.encoders.containers import Container, find_containers
 from repr_probe.encoders.hints import Hint, find_hint
+from repr_probe.encoders.hints_in_arguments import said_in
 from repr_probe.encoders.index.lookup import read_by_order
 from repr_probe.encoders.overrides import Overrides
 from repr_probe.encoders.reading import Clues
@@ -38,8 +39,11 @@ class Survey:
 def survey_file(file: CheckpointFile, overrides: Overrides) -> Survey:
     """Look at the whole file, or at the part of it that --key and --prefix name."""
     containers = find_containers(file.content)
+    if file.layout == "HWIO" and overrides.arch is not None:
+        raise CheckpointError(f"arch must be left out for {file.path.name}: its kernels are (height, width, in, out), which only networks "
+                              "told from such files take", code="E_LAYOUT_HWIO")  # fmt: skip
     source = find_source(
-        {container.path: list(container.tensors) for container in containers}, top_keys(file.content), file.said()
+        {container.path: list(container.tensors) for container in containers}, top_keys(file.content), said_in(file)
     )
     hint = find_hint(file)
     clues = collect_clues(file, hint, source, flags_of(overrides))
@@ -47,6 +51,7 @@ def survey_file(file: CheckpointFile, overrides: Overrides) -> Survey:
     readable, refusals = find_candidates(containers, clues, prefix=overrides.prefix, allow_missing=overrides.allow_missing)
     options: dict[str, Any] = {"prefix": overrides.prefix, "keeps_order": file.keeps_order, "allow_missing": overrides.allow_missing}
     found, chosen_by, notes = readable, "names and shapes of the tensors", [f"{word} in the file names no known network" for word in hint.unknown]
+    notes += [*(source.notes if source is not None else ()), *hint.notes]
     named = overrides.arch or hint.architecture
     if named is not None:
         as_named = find_network(containers, named, readable, **options)

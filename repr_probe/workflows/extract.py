@@ -5,28 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from repr_probe import progress
+from repr_probe.errors import UsageError
 from repr_probe.features.export import check_export, export_features
 from repr_probe.files.home import using_home
+from repr_probe.workflows.encoder_options import EncoderOptions, checked_options
 
 if TYPE_CHECKING:
+    from repr_probe.encoders.adapters.protocol import ImageEncoder
     from repr_probe.features.store import FeatureStore
 
 
 def extract(
-    checkpoint: str | Path,
+    checkpoint: str | Path | ImageEncoder,
     *,
     dataset: str | Path,
     split: str | None = None,
     data_root: str | Path | None = None,
-    arch: str | None = None,
     layer: str | Sequence[str] | None = None,
-    pool: str | None = None,
-    image_size: int | tuple[int, int] | None = None,
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
     device: str = "auto",
     dtype: str = "float32",
     batch_size: int = 64,
@@ -34,25 +32,27 @@ def extract(
     limit: int | None = None,
     seed: int = 0,
     views: int = 0,
-    pretrained: bool = False,
     fresh: bool = False,
     verify_data: bool = False,
     store: str | Path | None = None,
     export: str | Path | None = None,
+    **encoder: Unpack[EncoderOptions],
 ) -> list[FeatureStore]:
     """Features of every image of a data set, one store per layer; what is stored already comes from the store without building the network.
 
-    checkpoint: a file, `timm:NAME`, `torchvision:NAME` or an embedded name.  dataset: a known name or a folder.
+    checkpoint: a file or folder of weights, `timm:NAME`, `torchvision:NAME`, an embedded name, or an encoder (`load_encoder`,
+    `as_encoder`).  dataset: a known name or a folder.
     layer: one name or several, read in one pass; default the encoder's own.
     views: so many augmented views (DINO recipe) are stored beside every image.
-    pretrained: allow the download of published weights.  fresh: compute anew.  verify_data: tell data sets apart by contents.
+    fresh: compute anew.  verify_data: tell data sets apart by contents.
     store: the home folder.  export: also write one file (.npz .safetensors .pt .npy .parquet .h5 .csv); with several layers the layer's
-    name is added to the file's.  The other options are those of `load_encoder`, `open_dataset` and `extract_features`.
+    name is added to the file's.  encoder: options of `load_encoder` (arch, key, prefix, role, heads, stem, map, allow_missing, image_size,
+    mean, std, interp, crop_pct, channels, pool, pretrained, allow_code).  The others are those of `open_dataset` and `extract_features`.
 
     Raises CheckpointError, DatasetError, FileFormatError, UsageError, InputError or StoreError, each with one line that says what to do.
     """
     layers = None if layer is None else [layer] if isinstance(layer, str) else list(layer)
-    network: dict[str, Any] = {"arch": arch, "image_size": image_size, "mean": mean, "std": std, "pool": pool, "pretrained": pretrained}
+    network, pool = checked_options(encoder), encoder.get("pool")
     images: dict[str, Any] = {"split": split, "data_root": data_root, "limit": limit, "seed": seed, "verify": verify_data}
     what: dict[str, Any] = {"layers": layers, "pool": pool, "dtype": dtype, "limit": limit, "seed": seed, "views": views}
     how: dict[str, Any] = {"batch_size": batch_size, "workers": workers, "fresh": fresh}
@@ -63,7 +63,9 @@ def extract(
 
         # Where nothing is random another seed asks for the same features; it may be meant for a later step.
         drawn = {"seed": seed if limit is not None or views else None}
-        request = request_of(checkpoint, {"dataset": dataset, "network": network, "images": {**images, **drawn}, "what": {**what, **drawn}})
+        request = request_of(checkpoint if isinstance(checkpoint, str | Path) else "", {"dataset": dataset, "network": network, "images": {**images, **drawn}, "what": {**what, **drawn}})
+        if network.get("allow_code"):
+            request = None  # somebody's code may change without being told from here
         stores = None if fresh else _recalled(request, dataset, images)
         if stores is None:
             stores = _computed(checkpoint, dataset, {**network, "device": device}, images, {**what, **how}, request)
@@ -96,7 +98,7 @@ def _recalled(request: dict[str, Any] | None, dataset: str | Path, opening: dict
 
 
 def _computed(
-    checkpoint: str | Path,
+    checkpoint: str | Path | ImageEncoder,
     dataset: str | Path,
     loading: dict[str, Any],
     opening: dict[str, Any],
@@ -108,9 +110,17 @@ def _computed(
     from repr_probe.extraction import extract_features
     from repr_probe.workflows.request_index import remember
 
-    encoder = load_encoder(checkpoint, **loading)
+    encoder = load_encoder(checkpoint, **loading) if isinstance(checkpoint, str | Path) else _as_given(checkpoint, loading)
     images = open_dataset(dataset, encoder.input, **opening)
     stores = extract_features(encoder, images, **running)
     if request is not None:
         remember(request, images, stores)
     return stores
+
+
+def _as_given(encoder: ImageEncoder, loading: dict[str, Any]) -> ImageEncoder:
+    """An encoder that is open already takes no options of opening."""
+    given = [name for name in loading if name not in ("device", "pool")]
+    if given:
+        raise UsageError(f"{given[0]} must go with a checkpoint; got it beside an encoder that is open already; give it to load_encoder")
+    return encoder

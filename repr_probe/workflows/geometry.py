@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from repr_probe.errors import UsageError
 from repr_probe.files.sniff import sniff
+from repr_probe.workflows.encoder_options import EncoderOptions, checked_options
 
 if TYPE_CHECKING:
+    from repr_probe.encoders.adapters.protocol import ImageEncoder
     from repr_probe.reports.geometry_report import GeometryReport
 
 _FEATURE_KINDS = ("npy", "npz", "hdf5", "parquet", "csv", "store")
@@ -17,17 +19,12 @@ _EITHER = ("torch-zip", "torch-legacy", "safetensors")  # a checkpoint with --da
 
 
 def geometry(
-    checkpoint: str | Path,
+    checkpoint: str | Path | ImageEncoder,
     *,
     dataset: str | Path | None = None,
     split: str | None = None,
     data_root: str | Path | None = None,
-    arch: str | None = None,
     layer: str | Sequence[str] | None = None,
-    pool: str | None = None,
-    image_size: int | tuple[int, int] | None = None,
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
     device: str = "auto",
     dtype: str = "float32",
     batch_size: int = 64,
@@ -38,13 +35,13 @@ def geometry(
     preset: str = "default",
     pairs: str | int = "exact",
     population: str = "classes",
-    pretrained: bool = False,
     fresh: bool = False,
     verify_data: bool = False,
     nan_policy: str = "raise",
     features_key: str | None = None,
     labels_key: str | None = None,
     store: str | Path | None = None,
+    **encoder: Unpack[EncoderOptions],
 ) -> GeometryReport | list[GeometryReport]:
     """The geometry of an encoder's features on a data set; a list of reports when `layer` is a list.
 
@@ -57,15 +54,15 @@ def geometry(
     """
     measuring: dict[str, Any] = {"preset": preset, "pairs": pairs, "population": population, "seed": seed, "nan_policy": nan_policy, "device": device}
     if dataset is None:
-        images = {"split": split, "arch": arch, "layer": layer, "pool": pool, "image_size": image_size, "mean": mean, "std": std,
-                  "limit": limit, "views": views or None, "data_root": data_root}  # fmt: skip
+        if not isinstance(checkpoint, str | Path):
+            raise UsageError(f"dataset must name the images for an encoder; got none beside {checkpoint.name}")
+        images = {"split": split, "layer": layer, "limit": limit, "views": views or None, "data_root": data_root, **checked_options(encoder)}
         return _from_features(checkpoint, images, {**measuring, "features_key": features_key, "labels_key": labels_key})
     from repr_probe.workflows.extract import extract
 
     stores = extract(
-        checkpoint, dataset=dataset, split=split, data_root=data_root, arch=arch, layer=layer, pool=pool, image_size=image_size, mean=mean,
-        std=std, device=device, dtype=dtype, batch_size=batch_size, workers=workers, limit=limit, seed=seed, views=views,
-        pretrained=pretrained, fresh=fresh, verify_data=verify_data, store=store)  # fmt: skip
+        checkpoint, dataset=dataset, split=split, data_root=data_root, layer=layer, device=device, dtype=dtype, batch_size=batch_size,
+        workers=workers, limit=limit, seed=seed, views=views, fresh=fresh, verify_data=verify_data, store=store, **encoder)  # fmt: skip
     from repr_probe.reports.geometry import geometry_report
 
     several = layer is not None and not isinstance(layer, str)
@@ -73,7 +70,9 @@ def geometry(
     return reports if several else reports[0]
 
 
-def _row_name(checkpoint: str | Path, layer: str | None) -> str:
+def _row_name(checkpoint: str | Path | ImageEncoder, layer: str | None) -> str:
+    if not isinstance(checkpoint, str | Path):
+        return checkpoint.name if layer is None else f"{checkpoint.name} {layer}"
     name = Path(checkpoint).name if Path(checkpoint).exists() else str(checkpoint)
     return name if layer is None else f"{name} {layer}"
 

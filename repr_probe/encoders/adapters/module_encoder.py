@@ -100,12 +100,12 @@ def without_classifier(module: nn.Module) -> tuple[nn.Module, str]:
     """
     if not type(module).__module__.startswith("torchvision.models."):
         return module, ""
-    from repr_probe.encoders.networks import _take_off_head
+    from repr_probe.encoders.networks import take_off_head
 
     shown = copy.copy(module)
     shown._modules = dict(module._modules)
     try:
-        heads = _take_off_head(shown)
+        heads = take_off_head(shown)
     except StopIteration:  # a network without a classifier
         return module, ""
     place = heads[0].split(".")[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,11 @@ from torch import nn
 from repr_probe.encoders.adapters.as_encoder import as_encoder
 from repr_probe.encoders.adapters.by_name import current_folder_importable, find_by_name
 from repr_probe.encoders.adapters.protocol import ImageEncoder
-from repr_probe.encoders.architectures import LIBRARIES
+from repr_probe.encoders.architectures import is_code_name
 from repr_probe.errors import CheckpointError, UsageError
 from repr_probe.files.printable import printable
 from repr_probe.files.sniff import sniff
 
-BY_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 PROGRAMS = ("torch-export", "torchscript")
 # What each kind can be told beside the preprocessing: how images are handed over, and which output is taken.
 PREPROCESSING = ("image_size", "mean", "std", "interp", "crop_pct", "channels")
@@ -81,15 +79,6 @@ def needs_code(text: str) -> str:
         f"checkpoint must not run code unless that is allowed; got {name}, which imports {module}; "
         f"if you trust it: repro-probe geometry {name} --dataset NAME --allow-code (in Python: allow_code=True)"
     )
-
-
-def is_code_name(text: str) -> bool:
-    """Whether `text` is `package.module:name`, and not a network of timm or torchvision.
-
-    >>> is_code_name("mylab.nets:encode"), is_code_name("timm:resnet18"), is_code_name("resnet50.pth")
-    (True, False, False)
-    """
-    return BY_NAME.fullmatch(text) is not None and text.partition(":")[0] not in LIBRARIES
 
 
 def encoder_by_name(text: str, **options: Any) -> ImageEncoder:
