@@ -3,7 +3,8 @@
     python tests/checkpoints/compare_loaders.py [--all] [NAME ...]
 
 "right": features equal to those of the network the weights come from, to 1e-5 of the largest. "silently wrong": features, but others.
-The other ways are given the right architecture (timm's classes, with the right stem and sizes); ours is told nothing.
+The other ways are given the right architecture (timm's classes, with the right stem, sizes and heads, without a classifier, so that a
+classifier in the file is one reason for a strict loader to refuse it); ours is told nothing.
 """
 
 from __future__ import annotations

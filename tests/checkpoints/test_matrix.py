@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from layouts.layout import SPOILED, Layout
 from layouts.registry import LAYOUTS
 
@@ -26,15 +25,6 @@ def layout(request: pytest.FixtureRequest) -> Iterator[Layout]:
     if request.param.missing():
         pytest.skip(f"{', '.join(request.param.missing())} is not installed")
     return request.param
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Networks of this size gain nothing from more, and threads that wait for a busy core cost minutes."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def open_(path: Path, layout: Layout) -> Encoder:
