@@ -11,7 +11,8 @@ MODULES = frozenset({
     "zipimport", "ctypes", "_ctypes", "cffi", "socket", "_socket", "ssl", "http", "httplib", "urllib", "urllib2", "requests", "aiohttp", "httpx",
     "ftplib", "smtplib", "telnetlib", "poplib", "imaplib", "nntplib", "xmlrpc", "webbrowser", "asyncio", "shutil", "tempfile", "fileinput",
     "linecache", "pip", "ensurepip", "venv", "setuptools", "distutils", "pydoc", "idlelib", "codeop", "bdb", "pdb", "cgitb", "doctest",
-    "marshal", "shelve", "_pickle", "pickle", "atexit", "torch.hub", "torch.package", "torch.utils.cpp_extension", "torch.utils.model_zoo",
+    "marshal", "shelve", "_pickle", "pickle", "cPickle", "xmlrpclib", "BaseHTTPServer", "SimpleHTTPServer", "CGIHTTPServer", "atexit",
+    "torch.hub", "torch.package", "torch.utils.cpp_extension", "torch.utils.model_zoo",
     "torch._inductor.codecache", "torch.distributed.rpc", "torch.utils._config_module", "torch.utils.bottleneck", "torch.utils.collect_env",
     "numpy.f2py", "numpy.testing", "numpy.distutils",
 })  # fmt: skip
@@ -19,7 +20,7 @@ MODULES = frozenset({
 NAMES = {
     "builtins": {
         "eval", "exec", "execfile", "compile", "open", "file", "getattr", "setattr", "delattr", "apply", "input", "raw_input", "breakpoint",
-        "__import__", "globals", "locals", "vars", "help", "reload", "map", "filter", "__build_class__",
+        "__import__", "globals", "locals", "vars", "help", "reload", "reduce", "map", "filter", "__build_class__",
     },
     "operator": {"attrgetter", "methodcaller", "call"},
     "_operator": {"attrgetter", "methodcaller", "call"},
@@ -29,7 +30,6 @@ NAMES = {
     "_io": {"open", "open_code", "FileIO"},
     "codecs": {"open"},
     "code": {"InteractiveInterpreter", "InteractiveConsole", "interact"},
-    "commands": {"getoutput", "getstatusoutput"},
     "platform": {"popen"},
     "profile": {"run", "runctx", "Profile"},
     "cProfile": {"run", "runctx", "Profile"},
@@ -49,7 +49,8 @@ NAMES = {
     "pandas": {"read_pickle", "eval"},
     "keras.models": {"load_model"},
 }  # fmt: skip
-MODULE_OF_OLD = {"__builtin__": "builtins", "__builtins__": "builtins", "copy_reg": "copyreg"}
+# Names of Python 2, which protocols 0 to 2 still write today: subprocess is pickled as commands.
+MODULE_OF_OLD = {"__builtin__": "builtins", "__builtins__": "builtins", "copy_reg": "copyreg", "commands": "subprocess"}
 
 
 def is_dangerous(module: str, name: str) -> bool:

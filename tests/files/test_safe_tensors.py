@@ -61,3 +61,12 @@ def test_other_formats_are_named(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("a,b\n1,2\n")
     with pytest.raises(FileFormatError, match="got a file of kind csv"):
         read_safetensors(tmp_path / "x")
+
+
+def test_headers_of_impossible_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("repr_probe.files.safe_tensors.HEADER_LIMIT", 3)
+    lying(tmp_path / "x", {})
+    (tmp_path / "x").write_bytes((20).to_bytes(8, "little") + b"{" + b" " * 19)
+    with pytest.raises(FileFormatError, match="must have a header below 0 MiB") as caught:
+        read_safetensors(tmp_path / "x")
+    assert caught.value.code == "E_CORRUPT"

@@ -49,8 +49,16 @@ def test_tar(tmp_path: Path) -> None:
     (tmp_path / "inside").write_text("x")
     with tarfile.open(tmp_path / "model.pth.tar", "w") as archive:
         archive.add(tmp_path / "inside")
-    with pytest.raises(FileFormatError, match="tar archive"):
+    with pytest.raises(FileFormatError, match="tar archive") as caught:
         sniff(tmp_path / "model.pth.tar")
+    assert caught.value.code == "E_TAR"
+    for form in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        with tarfile.open(tmp_path / "old", "w", format=form) as archive:
+            for name in ("sys_info", "pickle"):
+                archive.add(tmp_path / "inside", name)
+        with pytest.raises(FileFormatError, match=r"tar archive of torch 0\.1") as caught:
+            sniff(tmp_path / "old")
+        assert caught.value.code == "E_TORCH_TAR"
 
 
 def test_nothing_there_and_loops(tmp_path: Path) -> None:
@@ -108,3 +116,98 @@ def test_other_zip_archives(tmp_path: Path) -> None:
             archive.writestr(name, "x")
         with pytest.raises(FileFormatError, match=message):
             sniff(path)
+
+
+def folder_of(path: Path, *names: str, **contents: str) -> Path:
+    path.mkdir()
+    for name in names:
+        (path / name).mkdir() if name.endswith("/") else (path / name).write_bytes(b"x")
+    for name, content in contents.items():
+        (path / f"{name}.json").write_text(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "contents"),
+    [
+        ("store", ("meta.json",), {}),
+        ("dcp", (".metadata", "__0_0.distcp"), {}),
+        ("deepspeed", ("latest", "global_step10/"), {}),
+        ("sentence-transformers", ("modules.json", "0_CLIPModel/"), {"config": '{"model_type": "clip"}'}),
+        ("savedmodel", ("saved_model.pb", "variables/"), {}),
+        ("orbax", ("_CHECKPOINT_METADATA",), {}),
+        ("orbax", ("manifest.ocdbt", "d/"), {}),
+        ("tf-checkpoint", ("model.ckpt-1.index", "model.ckpt-1.data-00000-of-00001", "checkpoint"), {}),
+        ("timm", ("model.safetensors",), {"config": '{"architecture": "resnet18"}'}),
+        ("open-clip", ("open_clip_model.safetensors",), {"open_clip_config": "{}", "config": '{"model_type": "clip"}'}),
+        ("hf", ("model.safetensors",), {"open_clip_config": "{}", "config": '{"model_type": "clip"}'}),
+        ("hf", ("model.safetensors.index.json",), {"config": "{}"}),
+        ("hf", ("pytorch_model.bin",), {"config": "no json"}),
+        ("feature-folder", ("features.npy", "file_names.txt"), {}),
+    ],
+)
+def test_kinds_of_folders(tmp_path: Path, kind: str, names: tuple[str, ...], contents: dict[str, str]) -> None:
+    assert sniff(folder_of(tmp_path / "folder", *names, **contents)) == kind
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ((), "a folder of nothing"),
+        (("notes.txt",), r"a folder of notes\.txt$"),
+        (("a.pth",), r"; try: repro-probe inspect \S+/a\.pth$"),
+        (("a.pth", "b.ckpt", "c d.pt", "e.onnx"), r"choose one of 4: repro-probe inspect \S+/a\.pth \| .*/b\.ckpt \| .*'\S+/c d\.pt'$"),
+        (("config.json",), "a folder of config.json"),
+        (("checkpoint", "x.index"), "a folder of checkpoint, x.index"),
+    ],
+)
+def test_unknown_folders_say_what_is_in_them(tmp_path: Path, names: tuple[str, ...], message: str) -> None:
+    with pytest.raises(FileFormatError, match=message) as caught:
+        sniff(folder_of(tmp_path / "folder", *names))
+    assert caught.value.code == "E_DIR_UNKNOWN"
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"\x08\x07\x12\x07pytorch\x1a\x052.1.0:\x04abcd", "onnx"),
+        (b"\x08\x08:\x05\x0a\x03abc", "onnx"),
+        (b"\x82\xa6params\x81\xa4conv\xc7", "flax-msgpack"),
+        (b"\xde\x00\x01\xd9\x0bbatch_stats\x80", "flax-msgpack"),
+        (b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", "torch-legacy"),
+        (b"\x80\x04\x95\x0d\0\0\0\0\0\0\0\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", "torch-legacy"),
+    ],
+)
+def test_more_formats(tmp_path: Path, content: bytes, kind: str) -> None:
+    (tmp_path / "x.bin").write_bytes(content)
+    assert sniff(tmp_path / "x.bin") == kind
+
+
+@pytest.mark.parametrize(
+    "content", [b"\x08\x07\x12\xff\xff\xff\xff\x07x", b"\x08\x99\x12\x01", b"\x08\x07", b"\x82\xa6par", b"\x82\x01\x02\xff",
+                b"\x81\xa3\xff\xfe\xfd\x01"]
+)  # fmt: skip
+def test_near_misses_are_unknown(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.bin").write_bytes(content)
+    with pytest.raises(FileFormatError, match="starts with the bytes") as caught:
+        sniff(tmp_path / "x.bin")
+    assert caught.value.code == "E_UNKNOWN"
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("torch-zip", ("m/data.pkl", "m/data/0")),
+        ("torchscript", ("m/data.pkl", "m/code/x.py")),
+        ("torchscript", ("m/data.pkl", "m/constants.pkl")),
+        ("torch-export", ("m/data/weights/weight_0", "m/models/model.json", "m/archive_format")),
+        ("torch-export", ("serialized_exported_program.json", "serialized_state_dict.pt")),
+        ("keras", ("config.json", "metadata.json", "model.weights.h5")),
+        ("npz", ("a.npy", "b.npy")),
+    ],
+)
+def test_kinds_of_zip_archives(tmp_path: Path, kind: str, names: tuple[str, ...]) -> None:
+    with zipfile.ZipFile(tmp_path / "x", "w") as archive:
+        for name in names:
+            archive.writestr(name, "x")
+    assert sniff(tmp_path / "x") == kind

@@ -7,7 +7,7 @@ import os
 import pickle
 import struct
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -68,12 +68,12 @@ def entries_of(archive: bytes) -> Entries:
         return [(info.filename, opened.read(info)) for info in opened.infolist()]
 
 
-def zipped(entries: Entries, *, packed: Mapping[str, int] = {}) -> bytes:  # noqa: B006 - never written to
-    """An archive of these entries, also with one name twice; `packed` names the compression of single ones."""
+def zipped(entries: Entries) -> bytes:
+    """An archive of these entries, also with one name twice."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in entries:
-            archive.writestr(name, content, packed.get(name, zipfile.ZIP_STORED))
+            archive.writestr(name, content)
     return buffer.getvalue()
 
 

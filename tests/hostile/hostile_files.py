@@ -62,6 +62,10 @@ def _archive(change: Callable[[bytes], bytes]) -> Writer:
     return _bytes(lambda folder: change(_good()))
 
 
+def _beside(opcodes: bytes) -> Writer:
+    return _archive(lambda archive: crafted.beside(archive, opcodes))
+
+
 def _without(*starts: str) -> dict[str, torch.Tensor]:
     return {name: tensor for name, tensor in weights().items() if not name.startswith(starts)}
 
@@ -70,8 +74,8 @@ def _replaced(name: str, tensor: Any) -> dict[str, Any]:
     return {**weights(), name: tensor}
 
 
-def _cast(change: Callable[[torch.Tensor], torch.Tensor], *, only: str = "") -> dict[str, torch.Tensor]:
-    return {name: change(tensor) if tensor.is_floating_point() and name.startswith(only) else tensor for name, tensor in weights().items()}
+def _cast(change: Callable[[torch.Tensor], torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: change(tensor) if tensor.is_floating_point() else tensor for name, tensor in weights().items()}
 
 
 def _prefixed(*prefixes: str) -> dict[str, torch.Tensor]:
@@ -270,9 +274,9 @@ def _rows_of_sizes() -> list[Hostile]:
                 _saved(lambda folder: {**weights(), "x": torch.ones(1).expand(10**6, 10**6)}), "4000000000000 bytes"),
         Hostile("24", "a stem of stride 0", "E_TENSOR_BOMB", _saved(lambda folder: _stem_of((0, 0, 0, 0))), "conv1.weight"),
         Hostile("24b", "a tensor that reaches behind its storage", "E_TENSOR_BOMB",
-                _archive(lambda archive: crafted.beside(archive, _tensor("0", b"M\x98\x04", b"K\x01", b"M\x98\x04\x85", b"K\x01\x85")))),
+                _beside(_tensor("0", b"M\x98\x04", b"K\x01", b"M\x98\x04\x85", b"K\x01\x85"))),
         Hostile("24c", "a tensor of negative stride", "E_CORRUPT",
-                _archive(lambda archive: crafted.beside(archive, _tensor("0", b"M\x98\x04", b"K\x07", b"K\x08\x85", b"J\xff\xff\xff\xff\x85")))),
+                _beside(_tensor("0", b"M\x98\x04", b"K\x07", b"K\x08\x85", b"J\xff\xff\xff\xff\x85"))),
         Hostile("39", "safetensors, two tensors in one place", "E_CORRUPT", _fixed(_safetensors(overlap, 24))),
         Hostile("41", "safetensors, a shape that does not fit its bytes", "E_CORRUPT",
                 _fixed(_safetensors({"a": {"dtype": "F32", "shape": [100, 100], "data_offsets": [0, 24]}}, 24))),
@@ -283,34 +287,34 @@ def _rows_of_pickles() -> list[Hostile]:
     deep = 200_000
     copies = b"(" + b"N" * 100_000 + b"tr\x40\x42\x0f\x00" + (b"0ccollections\ndeque\nj\x40\x42\x0f\x00\x85R") * 10_000
     return [
-        Hostile("25a", "lists nested 200,000 deep", "", _archive(lambda archive: crafted.beside(archive, b"]" * deep + b"a" * (deep - 1)))),
-        Hostile("25b", "dictionaries nested 50,000 deep", "", _archive(lambda archive: crafted.beside(archive, (b"}" + text("k")) * 50_000 + b"N" + b"s" * 50_000))),
-        Hostile("25c", "tuples nested 200,000 deep", "", _archive(lambda archive: crafted.beside(archive, b")" + b"\x85" * deep))),
-        Hostile("25d", "a key of tuples nested 200,000 deep", "E_KEYS", _archive(lambda archive: crafted.beside(archive, b"}" + b")" + b"\x85" * deep + b"Ns"))),
-        Hostile("26", "lists shared along 2^60 paths", "", _archive(lambda archive: crafted.beside(archive, crafted.doubled(60)))),
+        Hostile("25a", "lists nested 200,000 deep", "", _beside(b"]" * deep + b"a" * (deep - 1))),
+        Hostile("25b", "dictionaries nested 50,000 deep", "", _beside((b"}" + text("k")) * 50_000 + b"N" + b"s" * 50_000)),
+        Hostile("25c", "tuples nested 200,000 deep", "", _beside(b")" + b"\x85" * deep)),
+        Hostile("25d", "a key of tuples nested 200,000 deep", "E_KEYS", _beside(b"}" + b")" + b"\x85" * deep + b"Ns")),
+        Hostile("26", "lists shared along 2^60 paths", "", _beside(crafted.doubled(60))),
         Hostile("26b", "a key of tuples shared along 2^60 paths", "E_KEYS",
-                _archive(lambda archive: crafted.beside(archive, b"}" + b")" + b"2\x86" * 60 + b"Ns"))),
+                _beside(b"}" + b")" + b"2\x86" * 60 + b"Ns")),
         Hostile("27", "a key of control characters, a key of 100 kB", "",
                 _saved(lambda folder: {**weights(), "evil\x1b[2J\x07": torch.ones(2), "k" * 100_000: torch.ones(2)})),
         Hostile("57", "a dictionary that holds itself", "", _saved(_cycle)),
-        Hostile("60", "a memo index of 2^32 - 1", "", _archive(lambda archive: crafted.beside(archive, b"Nr\xff\xff\xff\xff"))),
-        Hostile("61", "a bytearray of 2^60 bytes", "E_CORRUPT", _archive(lambda archive: crafted.beside(archive, b"\x96" + (1 << 60).to_bytes(8, "little")))),
-        Hostile("62", "100,000 entries copied 10,000 times", "E_PICKLE_LIMIT", _archive(lambda archive: crafted.beside(archive, copies))),
-        Hostile("63", "eight million empty dictionaries", "E_PICKLE_LIMIT", _archive(lambda archive: crafted.beside(archive, b"}0" * 8_000_000 + b"N"))),
+        Hostile("60", "a memo index of 2^32 - 1", "", _beside(b"Nr\xff\xff\xff\xff")),
+        Hostile("61", "a bytearray of 2^60 bytes", "E_CORRUPT", _beside(b"\x96" + (1 << 60).to_bytes(8, "little"))),
+        Hostile("62", "100,000 entries copied 10,000 times", "E_PICKLE_LIMIT", _beside(copies)),
+        Hostile("63", "eight million empty dictionaries", "E_PICKLE_LIMIT", _beside(b"}0" * 8_000_000 + b"N")),
     ]  # fmt: skip
 
 
 def _rows_of_weights() -> list[Hostile]:
     return [
-        Hostile("28", "a NaN", "E_NONFINITE", _saved(lambda folder: _replaced("layer2.0.conv1.weight", weights()["layer2.0.conv1.weight"] * float("nan"))),
-                "layer2.0.conv1.weight"),
+        Hostile("28", "a NaN", "E_NONFINITE",
+                _saved(lambda folder: _replaced("layer2.0.conv1.weight", torch.full((16, 8, 3, 3), float("nan")))), "layer2.0.conv1.weight"),
         Hostile("29", "tensors without values (meta)", "E_META", _saved(lambda folder: _cast(lambda tensor: tensor.to("meta")))),
         Hostile("30", "`x` and `module.x` both", "E_AMBIGUOUS", _saved(lambda folder: _prefixed("", "module."))),
         Hostile("31", "an optimizer only", "E_NO_ENCODER", _saved(lambda folder: _optimizer())),
         Hostile("32", "a head only", "E_NO_ENCODER", _saved(lambda folder: {"fc.weight": torch.ones(10, 64), "fc.bias": torch.ones(10)})),
         Hostile("33", "two unknown encoders", "E_AMBIGUOUS", _saved(lambda folder: _prefixed("alpha.", "beta.")), "--prefix"),
-        Hostile("34", "one convolution of another shape", "E_SHAPE", _saved(lambda folder: _replaced("layer3.1.conv2.weight", torch.ones(32, 16, 3, 3))),
-                "layer3.1.conv2.weight"),
+        Hostile("34", "one convolution of another shape", "E_SHAPE",
+                _saved(lambda folder: _replaced("layer3.1.conv2.weight", torch.ones(32, 16, 3, 3))), "layer3.1.conv2.weight"),
         Hostile("35", "one batch normalisation missing", "E_MISSING", _saved(lambda folder: _without("layer2.1.bn2."))),
         Hostile("36", "layer4 gone, its classifier kept", "E_HEAD_WIDTH", _saved(lambda folder: _without("layer4."))),
         Hostile("37", "a stem of one channel", "", _saved(lambda folder: weights(channels=1)), "mean 0.449"),
@@ -320,7 +324,7 @@ def _rows_of_weights() -> list[Hostile]:
         Hostile("52", "float8 weights", "", _saved(lambda folder: _cast(lambda tensor: tensor.to(torch.float8_e4m3fn))), "float8"),
         Hostile("53", "complex weights", "E_DTYPE", _saved(lambda folder: _cast(lambda tensor: tensor.to(torch.complex64)))),
         Hostile("54", "a sparse weight", "E_DTYPE", _saved(lambda folder: _replaced("conv1.weight", weights()["conv1.weight"].to_sparse()))),
-        Hostile("55", "every convolution zero", "E_DEGENERATE", _saved(lambda folder: {name: tensor * 0 if tensor.ndim == 4 else tensor for name, tensor in weights().items()})),
+        Hostile("55", "every convolution zero", "E_DEGENERATE", _saved(lambda folder: _cast(lambda tensor: tensor * (tensor.ndim != 4)))),
         Hostile("56", "numpy arrays as values", "", _saved(_as_numpy)),
         Hostile("58", "numbers as keys", "E_KEYS", _saved(lambda folder: dict(enumerate(weights().values())))),
         Hostile("59", "kernels as (height, width, in, out)", "E_LAYOUT_HWIO", _saved(lambda folder: _hwio())),

@@ -63,7 +63,8 @@ def read(row: Hostile, path: Path) -> dict[str, Any]:
     start = time.process_time()
     try:
         loaded = reader_of(row)(path)
-        code, said = "", " | ".join([*getattr(loaded, "notes", ()), *map(str, getattr(loaded, "facts", {}).values()), str(getattr(loaded, "input", ""))])
+        told = [getattr(loaded, "input", ""), *getattr(loaded, "notes", ()), *getattr(loaded, "facts", {}).values()]
+        code, said = "", " | ".join(map(str, told))
     except ReprProbeError as refusal:
         code, said = refusal.code or type(refusal).__name__, str(refusal)
     except BaseException as failure:
