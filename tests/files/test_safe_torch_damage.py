@@ -120,7 +120,7 @@ def test_a_zip_without_its_checksum(path: Path) -> None:
     archive(path, ("m/data.pkl", pickle.dumps({"a": 1}, 2)), ("m/version", b"3"))
     whole = path.read_bytes()
     assert read_torch(path) == {"a": 1}
-    path.write_bytes(whole.replace(b"K\x01", b"K\x02"))
+    path.write_bytes(whole.replace(b"K\x01s", b"K\x02s"))
     refused(path, "E_CORRUPT", r"entry m/data.pkl is not \(checksum\)")
 
 
