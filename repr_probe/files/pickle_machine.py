@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import pickle
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
@@ -34,7 +35,7 @@ class Refused(Exception):
         self.what, self.code = what, code
 
 
-class Machine:
+class Machine(ABC):
     """Runs one pickle that starts at `at` in `data`; afterwards `at` is behind its end.
 
     protocol: the highest the pickle announced.
@@ -71,24 +72,29 @@ class Machine:
             raise Refused(f"must be describable in {STEPS_LIMIT} steps; got more; save long lists as arrays", "E_PICKLE_LIMIT")
 
     # What things mean: for subclasses.
+    @abstractmethod
     def named(self, module: str, name: str) -> Any:
-        raise NotImplementedError
+        """What the pickle means by `module.name`."""
 
+    @abstractmethod
     def called(self, function: Any, arguments: tuple[Any, ...], keywords: dict[Any, Any] | None = None) -> Any:
-        raise NotImplementedError
+        """What the pickle means by calling `function`, which came from `named` or `called`."""
 
+    @abstractmethod
     def built(self, thing: Any, state: Any) -> Any:
         """`thing` after its state was set; another object where it only now can be made."""
-        raise NotImplementedError
 
+    @abstractmethod
     def filled(self, thing: Any, items: list[tuple[Any, Any]]) -> None:
-        raise NotImplementedError
+        """Put entries into a kind of dictionary."""
 
+    @abstractmethod
     def extended(self, thing: Any, items: list[Any]) -> None:
-        raise NotImplementedError
+        """Put items into a kind of list or set."""
 
+    @abstractmethod
     def persistent(self, key: Any) -> Any:
-        raise NotImplementedError
+        """What the pickle means by something kept outside of it."""
 
     # Bytes of the pickle.
     def take(self, n_bytes: int) -> bytes:
