@@ -42,7 +42,7 @@ NO_OPTIONS: dict[str, Any] = {}  # default of `encoder` in a command's own signa
 ENCODER_OPTIONS: dict[str, Any] = {
     "arch": Annotated[
         str | None,
-        option("timm:NAME, torchvision:NAME, repr_probe:resnet(...), or module:callable with --allow-code.", ENCODER, show_default="told from the weights"),
+        option("timm:NAME, torchvision:NAME, repr_probe:resnet(...); module:callable.", ENCODER, show_default="told from the weights"),
     ],
     "pool": Annotated[str | None, option("How a map or tokens become one vector: avg, cls, max.", ENCODER, show_default=_THEIRS)],
     "pretrained": Annotated[bool, option("Allow timm: and torchvision: names to download published weights.", ENCODER, "--pretrained")],
@@ -98,7 +98,8 @@ def takes_encoder_options(command: Callable[..., None]) -> Callable[..., None]:
     """`command(..., encoder)` becomes a command with all of ENCODER_OPTIONS in the place of `encoder`."""
     own = inspect.signature(command, eval_str=True)
     added = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=_default(hint), annotation=hint) for name, hint in ENCODER_OPTIONS.items()]
-    before, after = [], []
+    before: list[inspect.Parameter] = []
+    after: list[inspect.Parameter] = []
     for name, parameter in own.parameters.items():
         (after if name == "encoder" or after else before).append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
     parameters = [*before, *added, *after[1:]]

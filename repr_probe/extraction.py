@@ -23,13 +23,13 @@ from repr_probe.run_facts import run_facts
 
 if TYPE_CHECKING:
     from repr_probe.datasets.image_dataset import ImageDataset
-    from repr_probe.encoders.encoder import Encoder
+    from repr_probe.encoders.adapters.protocol import ImageEncoder
 
 DTYPES = ("float32", "float16", "float64")
 
 
 def extract_features(
-    encoder: Encoder,
+    encoder: ImageEncoder,
     dataset: ImageDataset,
     *,
     layers: Sequence[str] | None = None,
@@ -84,7 +84,7 @@ def extract_features(
 
 
 def key_fields(
-    encoder: Encoder, dataset: ImageDataset, layer: str, *, pool: str | None, dtype: str, limit: int | None, seed: int, views: int
+    encoder: ImageEncoder, dataset: ImageDataset, layer: str, *, pool: str | None, dtype: str, limit: int | None, seed: int, views: int
 ) -> dict[str, Any]:
     """Everything that changes the numbers of one store; its hash is the store's key."""
     return {
@@ -126,7 +126,7 @@ class _Pass:
     """One run of the network over the images, for all layers that are missing."""
 
     def __init__(
-        self, encoder: Encoder, dataset: ImageDataset, writers: dict[str, StoreWriter], pool: str | None, n_views: int, seed: int
+        self, encoder: ImageEncoder, dataset: ImageDataset, writers: dict[str, StoreWriter], pool: str | None, n_views: int, seed: int
     ) -> None:
         self.encoder = encoder
         self.dataset = dataset
@@ -253,7 +253,7 @@ def _check_finite(chunk: np.ndarray, ids: Sequence[str], what: str, remedy: str)
         raise InputError(f"{what} for image {ids[bad[0]]!r} ({bad.size} of the {len(chunk)} in its batch); {remedy}")
 
 
-def _checked_layers(encoder: Encoder, layers: Sequence[str] | None) -> list[str]:
+def _checked_layers(encoder: ImageEncoder, layers: Sequence[str] | None) -> list[str]:
     if layers is None:
         return [encoder.default_layer]
     if isinstance(layers, str) or not layers or not all(isinstance(layer, str) for layer in layers):

@@ -96,7 +96,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.out.write_bytes(packed)
         index = unpack(packed)
         sys.stderr.write(f"{options.out}: {len(packed) / 1000:.0f} kB\n")
-    sys.stdout.writelines(f"{name}: {value}\n" for name, value in statistics(index).items())
+    with reporting(Lines()):
+        for name, value in statistics(index).items():
+            note(f"{name}: {value}")
     return 0
 
 

@@ -17,6 +17,7 @@ import torch
 from repr_probe.encoders.architectures import Architecture
 from repr_probe.encoders.containers import Container
 from repr_probe.encoders.index.lookup import index_prefixes, read_index
+from repr_probe.encoders.index.record import COMPUTED
 from repr_probe.encoders.networks import Network, build_network
 from repr_probe.encoders.prefixes import below, prefixes_before
 from repr_probe.encoders.reading import Clues, Piece, Reading
@@ -26,8 +27,6 @@ from repr_probe.encoders.vits.recognise import LANDMARKS as VIT_LANDMARKS
 from repr_probe.encoders.vits.recognise import read_vit
 from repr_probe.errors import CheckpointError
 
-# Tables that networks compute themselves and older files store.
-COMPUTED = ("num_batches_tracked", "relative_position_index", "attn_mask", "relative_coords_table")
 # Tensors of the pre-training task that stand beside the encoder's without a module of their own.
 TASK_TENSORS = ("mask_token", "queue", "queue_ptr")
 # A candidate with less of its network than this is somebody else's tensor with a familiar name.
@@ -158,16 +157,24 @@ def _readings(
             try:
                 reading = recogniser(held, clues)
             except CheckpointError as reason:
-                indexed = read_index(held, clues)
-                yield place, indexed or reason
+                indexed = _indexed(held, clues)
+                yield place, indexed if indexed and not isinstance(indexed, CheckpointError) else reason
                 settled.append(place)
                 continue
             if reading is not None:
                 yield place, [reading]
                 settled.append(place)
     for place in index_prefixes(shapes) if only is None else [only]:
-        if place not in settled and (indexed := read_index(below(shapes, place), clues)):
+        if place not in settled and (indexed := _indexed(below(shapes, place), clues)):
             yield place, indexed
+
+
+def _indexed(held: Mapping[str, tuple[int, ...]], clues: Clues) -> list[Reading] | CheckpointError:
+    """Readings of the index, or why they would be wrong (the file shows a larger, unknown network)."""
+    try:
+        return read_index(held, clues)
+    except CheckpointError as reason:
+        return reason
 
 
 def check_candidate(container: Container, prefix: str, reading: Reading, allow_missing: Sequence[str] = ()) -> Candidate:

@@ -19,7 +19,7 @@ from repr_probe.encoders.hints_in_config import (
 )
 from repr_probe.encoders.input_spec import stated_input
 from repr_probe.encoders.reading import Clue
-from repr_probe.encoders.source_table import said_word
+from repr_probe.encoders.source_signs import said_word
 from repr_probe.errors import CheckpointError
 from repr_probe.files.printable import printable
 from repr_probe.preprocessing import InputSpec

@@ -11,7 +11,7 @@ from repr_probe.encoders.checkpoint_file import CheckpointFile
 from repr_probe.encoders.input_spec import INTERPOLATIONS
 from repr_probe.encoders.modules import is_module
 from repr_probe.encoders.reading import Clue
-from repr_probe.encoders.source_table import Said
+from repr_probe.encoders.source_signs import Said
 from repr_probe.errors import CheckpointError
 from repr_probe.files.dead import Dead
 from repr_probe.files.inert import plain

@@ -55,7 +55,8 @@ def load_encoder(
     heads: attention heads.  stem: "imagenet", "cifar" (3 x 3) or "solo" (3 x 3, padding 2).  map: renames tensors, "REGEX=>NEW".
     allow_missing: patterns of tensors that may be missing (they stay random).
     image_size, mean, std, interp, crop_pct, channels ("rgb", "bgr"): the input; `Encoder.input.sources` says where each value came from.
-    pool: "avg", "mean", "cls" or "max" in place of the network's own pooling.  output: which output of an ONNX model.  device: "auto" is cuda where there is one, else cpu.
+    pool: "avg", "mean", "cls" or "max" in place of the network's own pooling.  output: which output of an ONNX model.
+    device: "auto" is cuda where there is one, else cpu.
 
     Every tensor the network needs up to its pooled output must be in the file with its shape, else CheckpointError says what does not fit;
     FileFormatError when the file itself cannot be read. Nothing in a file is ever run without `allow_code`. The caller's random numbers
@@ -69,8 +70,8 @@ def load_encoder(
     if adapted is not None:
         return adapted
     overrides = read_overrides(
-        arch=resolve_architecture(arch, allow_code=allow_code) if arch else None, key=key, prefix=prefix, role=role, heads=heads, stem=stem, renames=map,
-        allow_missing=allow_missing,
+        arch=resolve_architecture(arch, allow_code=allow_code) if arch else None, key=key, prefix=prefix, role=role, heads=heads, stem=stem,
+        renames=map, allow_missing=allow_missing,
     )  # fmt: skip
     opened = open_checkpoint(checkpoint, overrides, pretrained)
     spec = overridden(opened.input, **spec_options)

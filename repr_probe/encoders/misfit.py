@@ -22,7 +22,7 @@ def explain_misfit(survey: Survey, candidate: Candidate) -> CheckpointError:
     if candidate.strangers:
         reasons.append(f"{len(candidate.strangers)} of the file have no place in it: {listed(candidate.strangers)}")
     code = "E_SHAPE" if candidate.misshaped else "E_MISSING" if candidate.missing else "E_STRANGERS"
-    advice = _nearest(survey, candidate)
+    advice = _advice(survey, candidate)
     start = f"checkpoint must fit {candidate.architecture} (from {survey.chosen_by})"
     return CheckpointError(f"{start}; {'; '.join(reasons)}{advice}", code=code)
 
@@ -33,20 +33,22 @@ def explain_nothing(survey: Survey) -> CheckpointError:
         reason = survey.refusals[0].reason
         return reason if reason.code else CheckpointError(str(reason), code="E_ARCH")
     partial = max(survey.candidates, key=lambda candidate: candidate.n_found, default=None)
-    if partial is not None and (survey.chosen_by == "--arch" or partial.n_found):
+    if partial is not None and partial.n_found:
         return explain_misfit(survey, partial)
     largest = max(survey.containers, key=lambda container: len(container.tensors))
     some = listed((f"{name} {tuple(tensor.shape)}" for name, tensor in list(largest.tensors.items())), limit=3)
     seen = f"{len(largest.tensors)} tensors in {largest} ({some})"
-    if survey.chosen_by == "--arch":
-        return CheckpointError(f"checkpoint must fit the network of --arch; none of its tensors is in the file; got {seen}", code="E_MISSING")
+    if survey.wanted is not None:
+        order = "nor by order" if survey.file.keeps_order else f"and {survey.file.kind} files keep no order"
+        start = f"checkpoint must fit {survey.wanted} (from {survey.chosen_by}); none of its tensors is there by name, {order}"
+        return CheckpointError(f"{start}; got {seen}{_advice(survey, None)}", code="E_MISSING")
     if any(_is_hwio(container) for container in survey.containers):
         return CheckpointError(f"checkpoint must have kernels as (out, in, height, width); got {seen}, laid out as (height, width, in, out); "
                                "transpose them: tensor.permute(3, 2, 0, 1)", code="E_LAYOUT_HWIO")  # fmt: skip
     if not any(_takes_images(container) for container in survey.containers):
         return CheckpointError(f"checkpoint must hold an image encoder; got {seen}, none of which takes an image", code="E_NO_ENCODER")
     return CheckpointError(
-        f"arch must be given: the network of this file is not recognised; got {seen}{_nearest(survey, None)}; name it with --arch, or give "
+        f"arch must be given: the network of this file is not recognised; got {seen}{_advice(survey, None)}; name it with --arch, or give "
         "your own class with --arch module:callable --allow-code", code="E_NO_ENCODER")  # fmt: skip
 
 
@@ -60,9 +62,13 @@ def _is_hwio(container: Container) -> bool:
     return first is not None and all(shape[0] == shape[1] <= 16 for shape in shapes)
 
 
-def _nearest(survey: Survey, candidate: Candidate | None) -> str:
+def _advice(survey: Survey, candidate: Candidate | None) -> str:
+    """The network that the tensors show, else those of which they hold the most."""
+    others = [name for name in survey.looks_like if candidate is None or name != str(candidate.architecture)]
+    if others:
+        return f"; the tensors look like {listed(others)}"
     container = max(survey.containers, key=lambda each: len(each.tensors)) if candidate is None else candidate.container
     shapes = below(shapes_in(container), "" if candidate is None else candidate.prefix)
     skip = "" if candidate is None else str(candidate.architecture)
-    near = [f"{name} ({matched} of {needed} tensors)" for name, matched, needed in nearest(shapes) if name != skip and matched]
+    near = [f"{name} ({matched} of {needed} tensors)" for name, matched, needed in nearest(shapes) if name != skip and matched > needed / 2]
     return f"; nearest: {listed(near)}" if near else ""

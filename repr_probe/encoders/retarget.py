@@ -60,7 +60,7 @@ def reading_of(held: Shapes, architecture: Architecture, outline: Outline) -> Re
 
 def _stem_channels(held: Shapes, outline: Outline) -> int | None:
     """Input channels of the first convolution: the network's own, or the file's where only they differ from the network's three."""
-    name, ours = next(((name, shape) for name, shape in outline.every.items() if len(shape) == 4), ("", ()))
+    name, ours = next(((name, shape) for name, shape in outline.every.items() if len(shape) == 4), ("", (0,)))
     theirs = held.get(name, ())
     if len(ours) == 4 and theirs == ours and ours[1] != 3:
         return ours[1]

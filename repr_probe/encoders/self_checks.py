@@ -30,7 +30,8 @@ def usable_values(tensors: Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.
             tensor = tensor.float()
             wrong = int((~torch.isfinite(tensor)).sum())
             if wrong:
-                raise CheckpointError(f"checkpoint must hold finite weights; {wrong} of {tensor.numel()} in {printable(name)} are not", code="E_NONFINITE")
+                seen = f"{wrong} of {tensor.numel()} in {printable(name)} are not"
+                raise CheckpointError(f"checkpoint must hold finite weights; {seen}", code="E_NONFINITE")
         values[name] = tensor
     return values, [f"{len(names)} tensors are stored as {dtype}; computed in float32" for dtype, names in cast.items()]
 
@@ -49,7 +50,8 @@ def check_outputs(pooled: torch.Tensor, architecture: str) -> None:
     if not torch.isfinite(pooled).all():
         raise CheckpointError(f"checkpoint must hold working weights; features of random images are not finite with {architecture}", code="E_NONFINITE")
     if bool((pooled == pooled[:1]).all()):
-        raise CheckpointError(f"checkpoint must hold working weights; four different images get the same features with {architecture}", code="E_DEGENERATE")
+        seen = f"four different images get the same features with {architecture}"
+        raise CheckpointError(f"checkpoint must hold working weights; {seen}", code="E_DEGENERATE")
 
 
 def check_head_width(candidate: Candidate, head_names: tuple[str, ...], n_features: int) -> None:

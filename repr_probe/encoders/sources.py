@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from repr_probe.encoders.prefixes import WRAPPERS
 from repr_probe.encoders.reading import Clue
-from repr_probe.encoders.source_table import EMA, ONLINE, ROLE_RULES, SOURCES, UNKNOWN, RoleRule, Seen, Source
+from repr_probe.encoders.source_signs import EMA, ONLINE, UNKNOWN, RoleRule, Seen, Source
+from repr_probe.encoders.source_table import ROLE_RULES, SOURCES
 from repr_probe.errors import CheckpointError, UsageError
 from repr_probe.files.printable import listed, printable
 from repr_probe.preprocessing import InputSpec

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from repr_probe.encoders.architectures import Architecture
 from repr_probe.encoders.candidates import Candidate, Refusal, check_candidate, find_candidates, shapes_in
 from repr_probe.encoders.checkpoint_file import CheckpointFile
 from repr_probe.encoders.clues import collect_clues
@@ -23,7 +24,10 @@ from repr_probe.files.printable import listed
 
 @dataclass(frozen=True)
 class Survey:
-    """chosen_by: who named the network ("--arch", "architecture in config.json", "names and shapes of the tensors")."""
+    """chosen_by: who named the network ("--arch", "architecture in config.json", "names and shapes of the tensors").
+
+    wanted: the network that --arch or the file names.  looks_like: networks that the tensors themselves show whole.
+    """
 
     file: CheckpointFile
     containers: tuple[Container, ...]
@@ -33,6 +37,8 @@ class Survey:
     source: SourceFacts | None
     clues: Clues
     chosen_by: str
+    wanted: Architecture | None = None
+    looks_like: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -53,6 +59,7 @@ def survey_file(file: CheckpointFile, overrides: Overrides) -> Survey:
     found, chosen_by, notes = readable, "names and shapes of the tensors", [f"{word} in the file names no known network" for word in hint.unknown]
     notes += [*(source.notes if source is not None else ()), *hint.notes]
     named = overrides.arch or hint.architecture
+    looks_like = tuple(dict.fromkeys(str(candidate.architecture) for candidate in readable if candidate.whole))
     if named is not None:
         as_named = find_network(containers, named, readable, **options)
         if overrides.arch is not None or hint.certain or any(candidate.whole for candidate in as_named):
@@ -62,7 +69,7 @@ def survey_file(file: CheckpointFile, overrides: Overrides) -> Survey:
             notes.append(f"{hint.source} says {named}, which the tensors do not fit; they were read for what they are")
     if named is None and file.keeps_order and not any(candidate.serious for candidate in found) and not refusals:
         found = found + _in_order(containers, clues, overrides)
-    return Survey(file, tuple(containers), tuple(found), tuple(refusals), hint, source, clues, chosen_by, tuple(notes))
+    return Survey(file, tuple(containers), tuple(found), tuple(refusals), hint, source, clues, chosen_by, named, looks_like, tuple(notes))
 
 
 def flags_of(overrides: Overrides) -> dict[str, Any]:

@@ -63,7 +63,8 @@ def extract(
 
         # Where nothing is random another seed asks for the same features; it may be meant for a later step.
         drawn = {"seed": seed if limit is not None or views else None}
-        request = request_of(checkpoint if isinstance(checkpoint, str | Path) else "", {"dataset": dataset, "network": network, "images": {**images, **drawn}, "what": {**what, **drawn}})
+        named = checkpoint if isinstance(checkpoint, str | Path) else ""
+        request = request_of(named, {"dataset": dataset, "network": network, "images": {**images, **drawn}, "what": {**what, **drawn}})
         if network.get("allow_code"):
             request = None  # somebody's code may change without being told from here
         stores = None if fresh else _recalled(request, dataset, images)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from repr_probe.encoders.source_table import IMAGENET, ROLE_RULES, SOURCES, RoleRule, said_word
+from repr_probe.encoders.source_signs import RoleRule, said_word
+from repr_probe.encoders.source_table import IMAGENET, ROLE_RULES, SOURCES
 from repr_probe.encoders.sources import Place, find_source, for_small_images, prefer
 from repr_probe.errors import CheckpointError, UsageError
 

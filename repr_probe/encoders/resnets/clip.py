@@ -42,10 +42,7 @@ def read_modified(shapes: Shapes, clues: Clues) -> Reading:
             f"arch must be given: the file holds a CLIP ResNet of width {width} with {strangers[0] if strangers else f'{stem[1]} input channels'}",
             code="E_SHAPE",
         )
-    indexes = [(int(match[1]), int(match[2])) for name in shapes if (match := re.match(r"layer([1-4])\.(\d{1,3})\.", name))]
-    layers = [1 + max((index for stage, index in indexes if stage == number), default=-1) for number in (1, 2, 3, 4)]
-    if 0 in layers or sum(layers) - len(set(indexes)) > 1:
-        raise CheckpointError(f"the file must hold a whole CLIP ResNet; got stages of {layers} blocks with gaps", code="E_MISSING")
+    layers = _layers(shapes)
     usual = max(width * 32 // HEAD_CHANNELS, 1)
     heads = clues.get("heads", Clue(usual, f"one for {HEAD_CHANNELS} channels, as in every CLIP ResNet"))
     chosen = heads if heads.source.startswith("--") else Clue(usual, f"one for {HEAD_CHANNELS} channels, as in every CLIP ResNet")
@@ -65,3 +62,12 @@ def read_modified(shapes: Shapes, clues: Clues) -> Reading:
         image_size=(32 * grid, 32 * grid),
         input=clip_input(grid),
     )
+
+
+def _layers(shapes: Shapes) -> list[int]:
+    """Blocks of each stage; CheckpointError where blocks are missing in between."""
+    indexes = [(int(match[1]), int(match[2])) for name in shapes if (match := re.match(r"layer([1-4])\.(\d{1,3})\.", name))]
+    layers = [1 + max((index for stage, index in indexes if stage == number), default=-1) for number in (1, 2, 3, 4)]
+    if 0 in layers or sum(layers) - len(set(indexes)) > 1:
+        raise CheckpointError(f"the file must hold a whole CLIP ResNet; got stages of {layers} blocks with gaps", code="E_MISSING")
+    return layers
