@@ -51,7 +51,7 @@ def _message(failure: BaseException) -> tuple[str, int]:
     if isinstance(failure, UsageError):
         return f"error: {failure}", USAGE
     if isinstance(failure, ReprProbeError):
-        return f"error{' ' if failure.code else ''}{failure.code}: {failure}", ERROR
+        return f"error: {failure}{f' [{failure.code}]' if failure.code else ''}", ERROR
     if _out_of_memory(failure):
         return "error: memory must hold the work; got too little of it; try a smaller --batch-size or --limit, or --device cpu", ERROR
     if isinstance(failure, OSError) and failure.errno is not None:

@@ -72,8 +72,8 @@ Source = Annotated[
     str,
     typer.Argument(
         metavar="CHECKPOINT",
-        help="Checkpoint (.pth .pt .safetensors), timm:NAME, torchvision:NAME or an embedded name (hydes-digits); or features: a file "
-        "(.npy .npz .pt .safetensors .parquet .h5 .csv) or a stored folder; or a result file (.json).",
+        help="A file or folder of weights, timm:NAME, torchvision:NAME or an embedded name (hydes-digits); or features: a file "
+        "(.npy .npz .pt .safetensors .parquet .h5 .csv) or a folder; or a result file (.json).",
     ),
 ]
 Dataset = Annotated[str | None, option("Known name (see repro-probe datasets) or a folder of images.", DATA, show_default="none")]

@@ -8,10 +8,8 @@ import typer
 
 from .encoder_options import NO_OPTIONS, takes_encoder_options
 from .failures import ERROR
-from .options import OUTPUT, Debug, Quiet, option
+from .options import OUTPUT, Checkpoint, Debug, Quiet, option
 from .output import say
-
-Checkpoint = Annotated[str, typer.Argument(metavar="CHECKPOINT", help="A file or folder of weights, an embedded name, timm:NAME or torchvision:NAME.")]
 
 
 @takes_encoder_options

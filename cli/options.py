@@ -29,7 +29,10 @@ def option(text: str, panel: str, *flags: str, **more: Any) -> Any:
 
 Checkpoint = Annotated[
     str,
-    typer.Argument(help="Checkpoint file (.pth .pt .safetensors), timm:NAME, torchvision:NAME or an embedded name (hydes-digits)."),
+    typer.Argument(
+        metavar="CHECKPOINT",
+        help="A file or folder of weights, timm:NAME, torchvision:NAME, an embedded name (hydes-digits), or module:callable with --allow-code.",
+    ),
 ]
 
 # --- Data

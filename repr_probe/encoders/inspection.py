@@ -154,7 +154,7 @@ def _lines(inspection: Inspection) -> list[str]:
         rows += _choice_rows(facts)
     rows += _several("note", facts.get("notes", ()), limit=12)
     if not inspection.ok:
-        rows.append((f"error {inspection.code}".strip(), inspection.error))
+        rows.append(("error", f"{inspection.error}{f' [{inspection.code}]' if inspection.code else ''}"))
     width = max(len(label) for label, _ in rows) + 2
     return [f"{label:<{width}}{text}" for label, text in rows]
 

@@ -60,9 +60,11 @@ def reading_of(held: Shapes, architecture: Architecture, outline: Outline) -> Re
 
 def _stem_channels(held: Shapes, outline: Outline) -> int | None:
     """Input channels of the first convolution: the network's own, or the file's where only they differ from the network's three."""
-    name, ours = next(((name, shape) for name, shape in outline.every.items() if len(shape) == 4), ("", (0,)))
+    name, ours = next(((name, shape) for name, shape in outline.every.items() if len(shape) == 4), ("", ()))
     theirs = held.get(name, ())
-    if len(ours) == 4 and theirs == ours and ours[1] != 3:
+    if len(ours) != 4:
+        return None
+    if theirs == ours and ours[1] != 3:
         return ours[1]
     if len(theirs) == 4 and ours[1] == 3 and theirs[1] in (1, 2, 4) and (theirs[0], *theirs[2:]) == (ours[0], *ours[2:]):
         return theirs[1]

@@ -15,6 +15,7 @@ from repr_probe.encoders.hints import Hint, find_hint
 from repr_probe.encoders.hints_in_arguments import said_in
 from repr_probe.encoders.index.lookup import read_by_order
 from repr_probe.encoders.overrides import Overrides
+from repr_probe.encoders.prefixes import below
 from repr_probe.encoders.reading import Clues
 from repr_probe.encoders.retarget import find_network
 from repr_probe.encoders.sources import SourceFacts, find_source
@@ -49,11 +50,12 @@ def survey_file(file: CheckpointFile, overrides: Overrides) -> Survey:
         raise CheckpointError(f"arch must be left out for {file.path.name}: its kernels are (height, width, in, out), which only networks "
                               "told from such files take", code="E_LAYOUT_HWIO")  # fmt: skip
     source = find_source(
-        {container.path: list(container.tensors) for container in containers}, top_keys(file.content), said_in(file)
+        {container.path: list(container.tensors) for container in containers}, [*top_keys(file.content), *file.metadata], said_in(file)
     )
     hint = find_hint(file)
     clues = collect_clues(file, hint, source, flags_of(overrides))
     containers = [container.renamed(overrides.renames) for container in _below_key(containers, overrides.key)]
+    _check_prefix(containers, overrides.prefix)
     readable, refusals = find_candidates(containers, clues, prefix=overrides.prefix, allow_missing=overrides.allow_missing)
     options: dict[str, Any] = {"prefix": overrides.prefix, "keeps_order": file.keeps_order, "allow_missing": overrides.allow_missing}
     found, chosen_by, notes = readable, "names and shapes of the tensors", [f"{word} in the file names no known network" for word in hint.unknown]
@@ -95,11 +97,18 @@ def _below_key(containers: Sequence[Container], key: str | None) -> list[Contain
     return chosen
 
 
+def _check_prefix(containers: Sequence[Container], prefix: str | None) -> None:
+    if prefix and not any(name.startswith(f"{prefix}.") for container in containers for name in container.tensors):
+        parts = dict.fromkeys(name.partition(".")[0] for container in containers for name in container.tensors if "." in name)
+        raise CheckpointError(f"prefix must stand before names of the file; got {prefix!r}; names start with {listed(parts, limit=8)}", code="E_KEY")
+
+
 def _in_order(containers: Sequence[Container], clues: Clues, overrides: Overrides) -> list[Candidate]:
     """Networks whose tensors have these shapes in this sequence; the last resort, and said to be one."""
     found = []
+    place = f"{overrides.prefix}." if overrides.prefix else ""
     for container in containers:
-        for reading in read_by_order(shapes_in(container), clues):
+        for reading in read_by_order(below(shapes_in(container), place), clues):
             scheme = reading.scheme if reading.scheme.startswith("matched by order") else f"matched by order: {reading.scheme}"
-            found.append(check_candidate(container, "", replace(reading, scheme=scheme), overrides.allow_missing))
+            found.append(check_candidate(container, place, replace(reading, scheme=scheme), overrides.allow_missing))
     return found

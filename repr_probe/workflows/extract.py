@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -12,6 +12,7 @@ from repr_probe.errors import UsageError
 from repr_probe.features.export import check_export, export_features
 from repr_probe.files.home import using_home
 from repr_probe.workflows.encoder_options import EncoderOptions, checked_options
+from repr_probe.workflows.short_form import short_form
 
 if TYPE_CHECKING:
     from repr_probe.encoders.adapters.protocol import ImageEncoder
@@ -63,13 +64,15 @@ def extract(
 
         # Where nothing is random another seed asks for the same features; it may be meant for a later step.
         drawn = {"seed": seed if limit is not None or views else None}
-        named = checkpoint if isinstance(checkpoint, str | Path) else ""
-        request = request_of(named, {"dataset": dataset, "network": network, "images": {**images, **drawn}, "what": {**what, **drawn}})
-        if network.get("allow_code"):
-            request = None  # somebody's code may change without being told from here
+        asked = {"dataset": dataset, "network": network, "images": {**images, **drawn}, "what": {**what, **drawn}}
+        # Somebody's code, or an encoder made of it, may change without being told from here.
+        fixed = isinstance(checkpoint, str | Path) and not network.get("allow_code")
+        request = request_of(checkpoint, asked) if fixed else None
         stores = None if fresh else _recalled(request, dataset, images)
         if stores is None:
             stores = _computed(checkpoint, dataset, {**network, "device": device}, images, {**what, **how}, request)
+        else:
+            _say_what_was_loaded(stores[0].meta["provenance"])
     if export is not None:
         for extracted in dict.fromkeys(stores):
             export_features(extracted.features(), export_path(export, extracted.layer, several=len(stores) > 1))
@@ -112,11 +115,17 @@ def _computed(
     from repr_probe.workflows.request_index import remember
 
     encoder = load_encoder(checkpoint, **loading) if isinstance(checkpoint, str | Path) else _as_given(checkpoint, loading)
+    _say_what_was_loaded({"encoder": encoder.name, "architecture": encoder.architecture, "facts": encoder.facts})
     images = open_dataset(dataset, encoder.input, **opening)
     stores = extract_features(encoder, images, **running)
     if request is not None:
         remember(request, images, stores)
     return stores
+
+
+def _say_what_was_loaded(origin: Mapping[str, Any]) -> None:
+    for line in short_form(str(origin["encoder"]), str(origin["architecture"]), origin["facts"]):
+        progress.note(line)
 
 
 def _as_given(encoder: ImageEncoder, loading: dict[str, Any]) -> ImageEncoder:

@@ -166,7 +166,8 @@ class TestRefusals:
 
     def test_name_and_wrapped_name_both_there(self, save: Save, resnet: nn.Module) -> None:
         other = trained("test_resnet", seed=4).state_dict()
-        self.refused(save({**resnet.state_dict(), **prefixed(other, "module.")}), r"got 2 with different weights; choose: .*--prefix \. \| .*--prefix module")
+        path = save({**resnet.state_dict(), **prefixed(other, "module.")})
+        self.refused(path, r"got 2 with different weights; choose: .*--prefix \. \| .*--prefix module")
 
     def test_not_finite(self, save: Save, resnet: nn.Module) -> None:
         weights = {name: tensor.clone() for name, tensor in resnet.state_dict().items()}
@@ -276,7 +277,7 @@ class TestOverrides:
     def test_unknown_places(self, save: Save, resnet: nn.Module) -> None:
         with pytest.raises(CheckpointError, match=r"key must be the path of weights in the file; got 'model'; there are: \. \(92 tensors\)"):
             load_encoder(save(resnet.state_dict()), key="model")
-        with pytest.raises(CheckpointError, match="arch must be given"):
+        with pytest.raises(CheckpointError, match="prefix must stand before names of the file; got 'backbone'; names start with conv1, bn1"):
             load_encoder(save(resnet.state_dict()), prefix="backbone")
 
 

@@ -158,7 +158,6 @@ FILES: list[tuple[str, dict[str, Any], tuple[int, str, float, float] | None]] = 
     ("averaged weights", {"held": {"params": RESNET, "params_ema": RESNET}, "top": ["params", "params_ema"]}, None),
     ("DeepSpeed", {"held": {"module": RESNET}, "top": ["module", "ds_version", "ds_config"]}, None),
     ("Lightning", lightning(*under("net.")), None),
-    ("state_dict alone", {"held": {"state_dict": (*RESNET, "fc.weight")}, "top": ["state_dict"]}, None),
 ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from repr_probe import progress
-from repr_probe.encoders import opening as encoder_opening
+from repr_probe.encoders import load as encoder_loading
 from repr_probe.encoders.load import load_encoder
 from repr_probe.errors import DatasetError, UsageError
 from repr_probe.files.arrays import read_arrays
@@ -43,8 +43,7 @@ def no_network(monkeypatch):
         def refuse(*_, **__):
             raise AssertionError("a network was built")
 
-        monkeypatch.setattr(encoder_opening, "build_network", refuse)
-        monkeypatch.setattr(encoder_opening, "_open_file", refuse)
+        monkeypatch.setattr(encoder_loading, "open_checkpoint", refuse)
 
     return switch
 
