@@ -44,7 +44,8 @@ def explain_nothing(survey: Survey) -> CheckpointError:
         return CheckpointError(f"{start}; got {seen}{_advice(survey, None)}", code="E_MISSING")
     if any(_is_hwio(container) for container in survey.containers):
         return CheckpointError(f"checkpoint must have kernels as (out, in, height, width); got {seen}, laid out as (height, width, in, out); "
-                               "transpose them: tensor.permute(3, 2, 0, 1)", code="E_LAYOUT_HWIO")  # fmt: skip
+                               "such networks also pad otherwise (SAME): convert it with its authors' script, or run it as a function: "
+                               "module:callable --allow-code", code="E_LAYOUT_HWIO")  # fmt: skip
     if not any(_takes_images(container) for container in survey.containers):
         return CheckpointError(f"checkpoint must hold an image encoder; got {seen}, none of which takes an image", code="E_NO_ENCODER")
     return CheckpointError(

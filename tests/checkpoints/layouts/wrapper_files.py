@@ -278,6 +278,6 @@ def layouts() -> list[Layout]:
         Layout("safetensors", "safetensors", "1d safetensors", plain_safetensors, expect={"architecture": "torchvision:resnet18"}),
         Layout("half-precision", "torch.save(model.half().state_dict())", "1d float16", half_precision, expect=SMALL),
         Layout("grey", "a stem of one channel", "3a 37", grey, channels=1, expect=SMALL),
-        Layout("flax-resnet", "flax.serialization", "1d Flax msgpack", flax_resnet, expect=SMALL),
+        Layout("flax-resnet", "flax.serialization", "1d Flax msgpack", flax_resnet, expect=SMALL, refused="E_LAYOUT_HWIO"),
         Layout("flax-vit", "transformers before 5", "1d Flax msgpack (HF)", flax_vit, requires=("transformers",)),
     ]  # fmt: skip
