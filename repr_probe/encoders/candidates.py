@@ -204,4 +204,6 @@ def _is_stranger(name: str, tensor: torch.Tensor, parts: set[str], reading: Read
         return False
     if any(name.startswith(f"{head}.") for head in outline.head_names) or any(re.fullmatch(spare, name) for spare in reading.spare):
         return False
-    return "." not in name or name.partition(".")[0] in parts
+    if "." not in name:  # beside the parts: only networks with tensors of their own there (class token, positions) could use another
+        return any("." not in part for part in outline.needed)
+    return name.partition(".")[0] in parts

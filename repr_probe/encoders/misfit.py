@@ -29,28 +29,38 @@ def explain_misfit(survey: Survey, candidate: Candidate) -> CheckpointError:
 
 def explain_nothing(survey: Survey) -> CheckpointError:
     """No place of the file looks like an encoder that can be rebuilt."""
+    if survey.wanted is None and any(_is_hwio(container) for container in survey.containers):
+        return _wrong_layout(survey)
     if survey.refusals:
         reason = survey.refusals[0].reason
         return reason if reason.code else CheckpointError(str(reason), code="E_ARCH")
     partial = max(survey.candidates, key=lambda candidate: candidate.n_found, default=None)
     if partial is not None and partial.n_found:
         return explain_misfit(survey, partial)
-    largest = max(survey.containers, key=lambda container: len(container.tensors))
-    some = listed((f"{name} {tuple(tensor.shape)}" for name, tensor in list(largest.tensors.items())), limit=3)
-    seen = f"{len(largest.tensors)} tensors in {largest} ({some})"
+    seen = _seen(survey)
     if survey.wanted is not None:
         order = "nor by order" if survey.file.keeps_order else f"and {survey.file.kind} files keep no order"
         start = f"checkpoint must fit {survey.wanted} (from {survey.chosen_by}); none of its tensors is there by name, {order}"
         return CheckpointError(f"{start}; got {seen}{_advice(survey, None)}", code="E_MISSING")
-    if any(_is_hwio(container) for container in survey.containers):
-        return CheckpointError(f"checkpoint must have kernels as (out, in, height, width); got {seen}, laid out as (height, width, in, out); "
-                               "such networks also pad otherwise (SAME): convert it with its authors' script, or run it as a function: "
-                               "module:callable --allow-code", code="E_LAYOUT_HWIO")  # fmt: skip
     if not any(_takes_images(container) for container in survey.containers):
         return CheckpointError(f"checkpoint must hold an image encoder; got {seen}, none of which takes an image", code="E_NO_ENCODER")
     return CheckpointError(
         f"arch must be given: the network of this file is not recognised; got {seen}{_advice(survey, None)}; name it with --arch, or give "
         "your own class with --arch module:callable --allow-code", code="E_NO_ENCODER")  # fmt: skip
+
+
+def _seen(survey: Survey) -> str:
+    largest = max(survey.containers, key=lambda container: len(container.tensors))
+    some = listed((f"{name} {tuple(tensor.shape)}" for name, tensor in list(largest.tensors.items())), limit=3)
+    return f"{len(largest.tensors)} tensors in {largest} ({some})"
+
+
+def _wrong_layout(survey: Survey) -> CheckpointError:
+    return CheckpointError(
+        f"checkpoint must have kernels as (out, in, height, width); got {_seen(survey)}, laid out as (height, width, in, out); such networks "
+        "also pad otherwise (SAME): convert it with its authors' script, or run it as a function: module:callable --allow-code",
+        code="E_LAYOUT_HWIO",
+    )
 
 
 def _takes_images(container: Container) -> bool:

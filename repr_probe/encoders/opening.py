@@ -62,7 +62,7 @@ def open_checkpoint(checkpoint: str | Path, overrides: Overrides, pretrained: bo
             raise UsageError(f"{others[0]} must go with a file of weights; got it beside {text!r}, which has none")
         return _open_named(text, pretrained)
     if "/" in text or "\\" in text or Path(text).suffix:
-        raise FileFormatError(f"checkpoint must be an existing file; got {text}, and nothing is there")
+        raise FileFormatError(f"checkpoint must be an existing file; got {text}, and nothing is there", code="E_NOT_FOUND")
     near = difflib.get_close_matches(text, embedded, n=2, cutoff=0.5)
     hint = f"nearest: {', '.join(near)}" if near else nearest_architectures(text)
     raise CheckpointError(f"checkpoint must be a file, an embedded network, timm:NAME or torchvision:NAME; got {text!r}; {hint}")

@@ -65,15 +65,15 @@ def common_facts(reports: Sequence[MeasuredReport]) -> tuple[dict[str, str], tup
 def weights_text(origin: Mapping[str, Any]) -> str:
     """Where the weights came from and how much of the network they filled, as the loader recorded it.
 
-    >>> weights_text({"facts": {"tensors_matched": 296, "tensors_needed": 296, "matched": "by order"}})
-    '296 tensors matched by order, none missing'
+    >>> weights_text({"facts": {"tensors_matched": 245, "tensors_needed": 245, "matched": "by order"}})
+    '245 of 245 tensors matched by order'
     """
     known = origin.get("facts")
     known = known if isinstance(known, Mapping) else {}
     if "tensors_matched" in known:
-        aside = max(0, known["tensors_matched"] - known.get("tensors_needed", known["tensors_matched"]))
-        head = f" ({aside} of the classifier, not needed)" if aside else ""
-        return f"{known['tensors_matched']} tensors matched {known.get('matched', '')}{head}, none missing"
+        matched, needed = known["tensors_matched"], known.get("tensors_needed", known["tensors_matched"])
+        missing = f", {needed - matched} allowed to be missing" if matched < needed else ""
+        return f"{matched} of {needed} tensors matched {known.get('matched', '')}{missing}"
     return _text(origin.get("matched") or known.get("weights"))
 
 

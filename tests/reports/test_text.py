@@ -40,7 +40,7 @@ def test_a_line_holds_value_interval_population_and_definition(make_report):
 def test_head_says_where_the_numbers_come_from(make_report):
     text = to_text([make_report()])
     for expected in (
-        "runs/resnet50.pth", "torchvision:resnet50", "320 tensors matched by name, none missing", "pooled, pool avg", "imagenet, split val",
+        "runs/resnet50.pth", "torchvision:resnet50", "320 of 320 tensors matched by name", "pooled, pool avg", "imagenet, split val",
         "224 x 192, bicubic, crop 0.875, mean 0.485 0.456 0.406, std 0.229 0.224 0.225", "50,000 images x 2,048 features, 1,000 classes",
         "3 rows dropped", "rank_limited_by_n", "3fa9c1d2e4b5",
     ):  # fmt: skip
