@@ -29,6 +29,7 @@ from repr_probe.errors import CheckpointError
 
 # Tensors of the pre-training task that stand beside the encoder's without a module of their own.
 TASK_TENSORS = ("mask_token", "queue", "queue_ptr")
+IMAGE_CHANNELS = (1, 3, 4)
 # A candidate with less of its network than this is somebody else's tensor with a familiar name.
 SERIOUS = 0.6
 RECOGNISERS: tuple[tuple[tuple[str, ...], Callable[[Mapping[str, tuple[int, ...]], Clues], Reading | None]], ...] = (
@@ -151,6 +152,7 @@ def _readings(
     """(prefix, readings or why there is none); the families first, the index where they do not know the tensors."""
     only = None if prefix is None else (f"{prefix}." if prefix else "")
     settled: list[str] = []
+    explained: set[str] = set()
     for landmarks, recogniser in RECOGNISERS:
         for place in prefixes_before(shapes, landmarks) if only is None else [only]:
             held = below(shapes, place)
@@ -164,9 +166,16 @@ def _readings(
             if reading is not None:
                 yield place, [reading]
                 settled.append(place)
+                explained |= {place + key for piece in reading.pieces.values() for key in piece.keys}
+    if only is None and explained.issuperset(_stems(shapes)):
+        return  # every layer that could take an image has its network: the index need not be read
     for place in index_prefixes(shapes) if only is None else [only]:
         if place not in settled and (indexed := _indexed(below(shapes, place), clues)):
             yield place, indexed
+
+
+def _stems(shapes: Mapping[str, tuple[int, ...]]) -> set[str]:
+    return {name for name, shape in shapes.items() if len(shape) == 4 and shape[1] in IMAGE_CHANNELS}
 
 
 def _indexed(held: Mapping[str, tuple[int, ...]], clues: Clues) -> list[Reading] | CheckpointError:

@@ -136,9 +136,14 @@ def maps_channels_last(module: nn.Module) -> bool | None:
 
 
 def probe_pooling(module: nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, str | None]:
-    """One pass over trial images: the pooled output, and which pooling the network's own is."""
+    """The pooled outputs of trial images, and which pooling the network's own is; one image at a time, to hold little memory."""
+    outputs, found = [], set()
+    tokens, channels_last = Tokens.of(module), maps_channels_last(module)
     with torch.inference_mode():
-        maps, pooled = run_network(module, images)
-        if not isinstance(pooled, torch.Tensor) or pooled.ndim != 2:
-            return pooled, None
-        return pooled, own_pooling(maps, pooled, tokens=Tokens.of(module), channels_last=maps_channels_last(module))
+        for image in images.split(1):
+            maps, pooled = run_network(module, image)
+            if not isinstance(pooled, torch.Tensor) or pooled.ndim != 2:
+                return pooled, None
+            outputs.append(pooled)
+            found.add(own_pooling(maps, pooled, tokens=tokens, channels_last=channels_last))
+    return torch.cat(outputs), found.pop() if len(found) == 1 else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from repr_probe.encoders.candidates import Candidate, shapes_in
+from repr_probe.encoders.candidates import IMAGE_CHANNELS, Candidate, shapes_in
 from repr_probe.encoders.containers import Container
 from repr_probe.encoders.index.lookup import nearest
 from repr_probe.encoders.prefixes import below
@@ -10,7 +10,6 @@ from repr_probe.encoders.survey import Survey
 from repr_probe.errors import CheckpointError
 from repr_probe.files.printable import listed, printable
 
-IMAGE_CHANNELS = (1, 3, 4)
 
 
 def explain_misfit(survey: Survey, candidate: Candidate) -> CheckpointError:

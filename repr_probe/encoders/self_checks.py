@@ -12,6 +12,7 @@ from repr_probe.files.printable import printable
 from repr_probe.preprocessing import InputSpec
 
 N_TRIALS = 4
+PIECE = 1 << 19  # values looked at in one go
 # Where classifiers stand whatever the family; the names of the network's own library come on top.
 CLASSIFIERS = ("fc", "linear", "classifier", "head")
 
@@ -28,12 +29,18 @@ def usable_values(tensors: Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.
             if tensor.dtype != torch.float32:
                 cast.setdefault(str(tensor.dtype).removeprefix("torch."), []).append(name)
             tensor = tensor.float()
-            wrong = int((~torch.isfinite(tensor)).sum())
+            wrong = _n_not_finite(tensor)
             if wrong:
                 seen = f"{wrong} of {tensor.numel()} in {printable(name)} are not"
                 raise CheckpointError(f"checkpoint must hold finite weights; {seen}", code="E_NONFINITE")
         values[name] = tensor
     return values, [f"{len(names)} tensors are stored as {dtype}; computed in float32" for dtype, names in cast.items()]
+
+
+def _n_not_finite(tensor: torch.Tensor) -> int:
+    """In pieces: a mask of a whole tensor would be memory that a mapped file does not need."""
+    flat = tensor.reshape(-1)
+    return sum(int((~torch.isfinite(piece)).sum()) for piece in flat.split(PIECE))
 
 
 def trial_images(spec: InputSpec) -> torch.Tensor:
