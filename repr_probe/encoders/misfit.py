@@ -11,7 +11,6 @@ from repr_probe.errors import CheckpointError
 from repr_probe.files.printable import listed, printable
 
 
-
 def explain_misfit(survey: Survey, candidate: Candidate) -> CheckpointError:
     """`candidate` is the encoder meant and not everything of it fits."""
     where = f" under {printable(candidate.prefix)!r}" if candidate.prefix else ""

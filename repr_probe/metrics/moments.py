@@ -163,14 +163,16 @@ class MomentState:
         self.raw.add(self.raw.lift(block))
         if not full.any():
             return
-        unit = block[full] / norms[full, None] if not full.all() else block / norms[:, None]
+        rows = block if full.all() else block[full]
+        unit = rows / norms[full, None]
         if self.unit is None:
             self.unit = LiftedGram(unit[0].copy())
         lifted = self.unit.lift(unit)
+        del unit
         self.unit.add(lifted)
         if codes is not None and (codes >= 0).any():
             self.classes = self.classes.grown(int(codes.max()) + 1)
-            self.classes.add(codes[full], lifted, block[full])
+            self.classes.add(codes[full], lifted, rows)
 
     def _add_scalars(self, block: np.ndarray, magnitude: np.ndarray, norms: np.ndarray) -> None:
         sums, width = self.scalars, self.n_features

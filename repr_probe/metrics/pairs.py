@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 BLOCK = 1024
-_SUPER = 8  # blocks of rows held while the columns stream past once
+_SUPER = 4  # blocks of rows held while the columns stream past once
 _RACE_TILES = 16
 _FEW = 1 << 14
 Sums = tuple[np.ndarray, np.ndarray]  # over rows, over columns

@@ -96,7 +96,8 @@ def spectrum_of(matrix: np.ndarray, n_rows: float, *, n_features: int | None = N
     keep = values > max(values[0], 0.0) * len(matrix) * _EPS
     if not keep.any() or values[0] <= 0:
         raise UndefinedMeasure("features must have variance; all rows are equal or zero")
-    return Spectrum(values[keep], basis[:, ::-1][:, keep] if vectors else basis, n_features or len(matrix))
+    rank = int(keep.sum())  # the values fall, so that those kept come first; a view of the basis is enough
+    return Spectrum(values[:rank], basis[:, ::-1][:, :rank] if vectors else basis, n_features or len(matrix))
 
 
 def entropy_rank(weights: np.ndarray) -> float:

@@ -66,8 +66,8 @@ def extract(
         drawn = {"seed": seed if limit is not None or views else None}
         asked = {"dataset": dataset, "network": network, "images": {**images, **drawn}, "what": {**what, **drawn}}
         # Somebody's code, or an encoder made of it, may change without being told from here.
-        fixed = isinstance(checkpoint, str | Path) and not network.get("allow_code")
-        request = request_of(checkpoint, asked) if fixed else None
+        certain = isinstance(checkpoint, str | Path) and not network.get("allow_code")
+        request = request_of(str(checkpoint), asked) if certain else None
         stores = None if fresh else _recalled(request, dataset, images)
         if stores is None:
             stores = _computed(checkpoint, dataset, {**network, "device": device}, images, {**what, **how}, request)

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from repr_probe.errors import UsageError
-from repr_probe.files.sniff import sniff
 from repr_probe.workflows.encoder_options import EncoderOptions, checked_options
 
 if TYPE_CHECKING:
     from repr_probe.encoders.adapters.protocol import ImageEncoder
     from repr_probe.reports.geometry_report import GeometryReport
 
-_FEATURE_KINDS = ("npy", "npz", "hdf5", "parquet", "csv", "store")
 _EITHER = ("torch-zip", "torch-legacy", "safetensors")  # a checkpoint with --dataset, features without
 
 
@@ -83,9 +81,7 @@ def _from_features(source: str | Path, images: Mapping[str, Any], measuring: Map
         raise UsageError(f"the checkpoint must be a file, a store or a known name; got {str(source)!r}, which is not there")
     if not path.exists():
         raise UsageError(f"--dataset must name a data set or a folder of images for {str(source)!r}; got none; see repro-probe datasets")
-    if path.is_dir() and not (path / "meta.json").is_file():
-        raise UsageError(f"the checkpoint must be a file, a store or a known name; got the folder {path.name}; images go with --dataset")
-    kind = sniff(path)
+    kind = _kind(path)
     given = [name for name, value in images.items() if value is not None]
     if kind == "json":
         from repr_probe.reports.read import read_report
@@ -102,4 +98,21 @@ def _from_features(source: str | Path, images: Mapping[str, Any], measuring: Map
     except FileFormatError as error:
         if kind not in _EITHER:
             raise
-        raise FileFormatError(f"{error}; if it is a checkpoint, say on which images: --dataset NAME|FOLDER") from None
+        wanted = f"{path.name} must come with --dataset NAME|FOLDER if it is a checkpoint, else hold features"
+        raise FileFormatError(f"{wanted}; got a file of kind {kind} ({error})", code=error.code) from None
+
+
+def _kind(path: Path) -> str:
+    """What a path without --dataset is; UsageError for folders of weights and of images, which need one."""
+    from repr_probe.errors import FileFormatError
+    from repr_probe.files.arrays import feature_kind
+
+    try:
+        kind = feature_kind(path)
+    except FileFormatError:
+        if path.is_dir():
+            raise UsageError(f"the checkpoint must be a file, a store or a known name; got the folder {path.name}; images go with --dataset") from None
+        raise
+    if path.is_dir() and kind not in ("store", "feature-folder"):
+        raise UsageError(f"--dataset must name the images for {path.name}, a folder of weights (kind {kind}); got none")
+    return kind
