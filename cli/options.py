@@ -42,7 +42,7 @@ Limit = Annotated[int | None, option("Use N images, drawn class-balanced by --se
 VerifyData = Annotated[bool, option("Recognise changed data by contents, not by sizes and times (slower).", DATA, "--verify-data")]
 
 # --- Encoder
-Layer = Annotated[list[str] | None, option("stage1..stage4 or a module; repeatable.", ENCODER, show_default="output before the head")]
+Layer = Annotated[list[str] | None, option("stage1..stage4, projector or a module; repeatable.", ENCODER, show_default="output before the head")]
 Views = Annotated[int, option("Augmented views per image (DINO recipe) beside the plain image.", ENCODER, min=0, metavar="V")]
 
 # --- Running

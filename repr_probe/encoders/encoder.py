@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -17,7 +17,10 @@ from repr_probe.encoders.stages import stages_of
 from repr_probe.errors import InputError, UsageError
 from repr_probe.preprocessing import InputSpec
 
-POOLED = "pooled"
+if TYPE_CHECKING:
+    from repr_probe.encoders.projector import Projector
+
+POOLED, PROJECTOR = "pooled", "projector"
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +32,7 @@ class Encoder:
     identity: everything that makes its numbers (hash of the file or seed of the random weights, overrides); part of the store key.
     facts: for people: what matched, how, what was left aside, versions.  notes: what a reader of the numbers has to know.
     pool: the pooling asked for in place of the network's own, or None.
+    projector: builds what the checkpoint carries behind the encoder (layer "projector"), or None where it carries nothing.
     own_pool: which of "avg", "cls", "max" the network's own pooling is, measured; None where more than pooling lies before the output.
     """
 
@@ -42,6 +46,7 @@ class Encoder:
     notes: tuple[str, ...] = ()
     pool: str | None = None
     own_pool: str | None = None
+    projector: Callable[[], Projector] | None = None
 
     @property
     def device(self) -> torch.device:
@@ -53,9 +58,9 @@ class Encoder:
         return module_capabilities(self.module)
 
     def layers(self) -> list[str]:
-        """Every name `features` accepts: "pooled", stage1, stage2, ... where the network has stages, and the names of its modules."""
+        """Every name `features` accepts: "pooled", "projector" where the checkpoint has one, stage1, ..., and the names of its modules."""
         modules = [name for name, _ in self.module.named_modules() if name]
-        return list(dict.fromkeys([POOLED, *stages_of(self.module), *modules]))
+        return list(dict.fromkeys([POOLED, *([PROJECTOR] if self.projector else []), *stages_of(self.module), *modules]))
 
     def features(self, images: torch.Tensor, layers: Sequence[str] = (POOLED,), pool: str | None = None) -> dict[str, torch.Tensor]:
         """(batch, channels, height, width) -> {layer: (batch, n_features)} on the device of the network, in one forward pass.
@@ -82,6 +87,8 @@ class Encoder:
             maps, pooled = self._run(images)
             if POOLED in layers:
                 found[POOLED] = self._pooled(maps, pooled, tokens, channels_last, pool)
+            if self.projector is not None and PROJECTOR in layers:
+                found[PROJECTOR] = self.projector().module.to(pooled.device)(pooled)
         silent = [layer for layer in layers if layer not in found]
         if silent:
             raise UsageError(f"layer must take part in the forward pass; {silent[0]!r} does not run")
@@ -113,9 +120,10 @@ class Encoder:
         if isinstance(layers, str) or not layers:
             raise UsageError(f"layers must be a list of one or more names; got {layers!r}")
         for layer in layers:
-            if layer != POOLED and (not layer or (layer not in stages and layer not in modules)):
+            known = layer in stages or layer in modules or layer == POOLED or (layer == PROJECTOR and self.projector is not None)
+            if not layer or not known:
                 raise UsageError(f"layer must be a layer of {self.architecture}; got {layer!r}; {self._nearest(layer)}")
-        return {layer: modules[stages.get(layer, layer)] for layer in layers if layer != POOLED}
+        return {layer: modules[stages.get(layer, layer)] for layer in layers if layer not in (POOLED, PROJECTOR)}
 
     def _nearest(self, layer: str) -> str:
         near = difflib.get_close_matches(layer, self.layers(), n=4, cutoff=0.4)

@@ -142,7 +142,9 @@ def failed(name: str, facts: Mapping[str, Any], failure: ReprProbeError) -> Insp
 def _lines(inspection: Inspection) -> list[str]:
     facts = inspection.facts
     rows: list[tuple[str, str]] = [("checkpoint", f"{inspection.name}{_size_text(facts.get('bytes'))}")]
-    if "kind" in facts:
+    if "n_samples" in facts:
+        rows += _feature_rows(facts)
+    elif "kind" in facts:
         rows.append(("kind", f"{facts['kind']}, read by: {facts['reader']}"))
         program = facts["program"]
         rows.append(("written by", f"{program['name']} ({program['reason']})" if program else "not recognised"))
@@ -152,6 +154,9 @@ def _lines(inspection: Inspection) -> list[str]:
         rows += _several("not rebuilt", [f"{each['place']}: {each['reason']}" for each in facts["not_rebuilt"]])
     if "chosen" in facts:
         rows += _choice_rows(facts)
+    elif "architecture" in facts:
+        rows.append(("network", f"{facts['architecture']}, weights {facts.get('weights', 'its own')}"))
+        rows += _end_rows(facts)
     rows += _several("note", facts.get("notes", ()), limit=12)
     if not inspection.ok:
         rows.append(("error", f"{inspection.error}{f' [{inspection.code}]' if inspection.code else ''}"))
@@ -172,10 +177,24 @@ def _choice_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     if aside["number"]:
         rows.append(("left aside", f"{aside['number']} tensors: {listed(aside['names'])}".replace(" and 3 more", " ...")))
     rows += _several("assumed", [_assumption_text(each) for each in facts["assumptions"]], limit=12)
-    rows += _several("input", [_assumption_text(each) for each in facts.get("input", ())], limit=12)
+    return rows + _end_rows(facts)
+
+
+def _end_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    rows = _several("input", [_assumption_text(each) for each in facts.get("input", ())], limit=12)
     if "n_features" in facts:
-        rows.append(("features", f"{facts['n_features']} per image, {facts['pooling']}; four random images pass"))
+        pooling = f", {facts['pooling']}" if "pooling" in facts else ""
+        rows.append(("features", f"{facts['n_features']} per image{pooling}; random images pass"))
     return rows
+
+
+def _feature_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """A file of features: shape, labels, and where they came from."""
+    labels = f"{facts['n_labelled']} labelled, {facts['n_classes']} classes" if facts["n_labelled"] else "no labels"
+    rows = [("kind", f"features ({facts['kind']}): repro-probe geometry, without --dataset"),
+            ("features", f"{facts['n_samples']} rows x {facts['n_features']}, {labels}")]  # fmt: skip
+    words = [f"{name} {printable(value)}" for name, value in facts["provenance"].items() if isinstance(value, str | int | float)]
+    return rows + _several("from", words, limit=12)
 
 
 def _assumption_text(each: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from repr_probe.encoders.input_spec import overridden
 from repr_probe.encoders.opening import library_versions, open_checkpoint, resize_network, try_out
 from repr_probe.encoders.overrides import read_overrides
 from repr_probe.encoders.pooling import check_pool
+from repr_probe.encoders.projector import projector_of
 from repr_probe.encoders.self_checks import trial_images
 
 POOLINGS = {None: "the network's own head before its classifier", "avg": "mean of the last maps or patches", "cls": "class token",
@@ -89,6 +90,7 @@ def load_encoder(
     encoder = Encoder(
         name=opened.name, architecture=str(opened.architecture), module=opened.module, input=spec, identity=opened.identity,
         facts=facts, notes=opened.notes, pool=pool, own_pool=own_pool,
+        projector=projector_of(opened.fitted.choice.candidate, pooled.shape[1]) if opened.fitted is not None else None,
     )  # fmt: skip
     if pool is not None:
         encoder.features(trial_images(spec)[:1], [encoder.default_layer])  # a pooling the network does not have is refused now

@@ -22,6 +22,6 @@ def short_form(name: str, architecture: str, facts: Mapping[str, Any]) -> list[s
     lines = [f"{name}: {architecture}, {matched} from {place} ({facts.get('chosen_because', '')}{role})"]
     also = list(facts.get("fits_also", ()))
     lines += [f"{name}: the same tensors fit {', '.join(also)}, with other features; --arch chooses"] if also else []
-    assumed = list(facts.get("assumptions", ()))
+    assumed = [text for text in facts.get("assumptions", ()) if not (also and text.startswith("network "))]
     lines += [f"{name}: assumed {'; '.join(assumed)}; see repro-probe inspect {name}"] if assumed else []
     return lines
