@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from repr_probe.errors import InputError, UsageError
+from repr_probe.metrics.measurement import Measurement
+from repr_probe.plots.semantic import dendrogram, heat_map, heat_maps, save_figure
+from repr_probe.reports.semantic_report import SemanticReport
+
+
+def report_of(cosine, names=None, order=None, name="an encoder"):
+    names = names or [f"class {place}" for place in range(len(cosine))]
+    classes = tuple({"name": one, "n": 10} for one in names)
+    return SemanticReport({"spearman_wup": Measurement(0.5)}, name, 100, 8, len(names), classes=classes,
+                          leaf_order=tuple(order or range(len(names))), options={"linkage": "average"}, centroid_cosine=np.asarray(cosine, float))  # fmt: skip
+
+
+COSINE = np.array([[1.0, 0.2, 0.9], [0.2, 1.0, 0.3], [0.9, 0.3, 1.0]])
+
+
+def test_heat_map_shows_the_cosines_in_leaf_order():
+    ax = heat_map(report_of(COSINE, ["dog", "car", "cat"], order=[0, 2, 1]))
+    (image,) = ax.images
+    np.testing.assert_array_equal(np.asarray(image.get_array()), COSINE[np.ix_([0, 2, 1], [0, 2, 1])])
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["dog", "cat", "car"]
+    assert image.get_clim() == (0.0, 1.0)
+
+
+def test_heat_map_draws_on_the_axes_it_is_given():
+    from matplotlib.figure import Figure
+
+    ax = Figure().subplots()
+    assert heat_map(report_of(COSINE), ax) is ax
+    assert dendrogram(report_of(COSINE), Figure().subplots()).get_title() == "an encoder, average linkage"
+
+
+def test_the_colour_scale_is_shared_over_checkpoints():
+    other = COSINE.copy()
+    other[0, 1] = other[1, 0] = -0.4
+    figure = heat_maps([report_of(COSINE), report_of(other, name="another")])
+    limits = {ax.images[0].get_clim() for ax in figure.axes if ax.images}
+    assert limits == {(-0.4, 1.0)}
+
+
+def test_many_classes_are_not_named():
+    ax = heat_map(report_of(np.eye(80)))
+    assert len(ax.get_yticks()) == 0
+    assert "80 classes" in ax.get_xlabel()
+
+
+def test_dendrogram_merges_the_two_that_are_alike_first():
+    ax = dendrogram(report_of(COSINE, ["dog", "car", "cat"]))
+    assert [label.get_text() for label in ax.get_yticklabels()][1:] == ["dog", "cat"]
+    corners = sorted({round(float(x), 6) for path in ax.collections[0].get_paths() for x in path.vertices[:, 0]})
+    assert corners == [0.0, 0.1, 0.75]  # 1 - 0.9, then the mean of 1 - 0.2 and 1 - 0.3
+
+
+@pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg"])
+def test_save_figure_writes_a_file_of_its_kind(tmp_path, suffix):
+    path = save_figure(report_of(COSINE, ["a$b", "c", "d"], name="x$y$"), tmp_path / f"figure{suffix}")
+    assert path.read_bytes()[:4] in (b"\x89PNG", b"%PDF", b"<?xm")
+
+
+def test_another_suffix_is_refused(tmp_path):
+    with pytest.raises(UsageError, match=r"the figure must end in \.png, \.pdf, \.svg; got 'x\.docx'"):
+        save_figure(report_of(COSINE), "x.docx")
+
+
+def test_a_report_without_its_matrix_is_refused():
+    report = SemanticReport.from_dict(report_of(COSINE).to_dict())
+    with pytest.raises(InputError, match=r"report must hold the cosines of its centroids; got one read from JSON alone"):
+        heat_map(report)
+
+
+def test_importing_the_plots_does_not_load_matplotlib():
+    code = "import sys, repr_probe.plots.semantic; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
