@@ -1,0 +1,1 @@
+"""WordNet and text as references: what classes mean, and how far apart they are."""
