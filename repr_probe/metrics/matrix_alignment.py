@@ -1,0 +1,213 @@
+"""How well the distances of classes in a representation agree with reference distances: correlations, Mantel p, intervals, comparisons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from repr_probe.errors import UndefinedMeasure
+from repr_probe.metrics.cophenetic import Cophenetic, cophenetic_alignment
+from repr_probe.metrics.inference import Interval
+from repr_probe.metrics.leave_class_out import JACKKNIFE, class_interval, correlations_without_each
+from repr_probe.metrics.mantel import MantelTest, mantel
+from repr_probe.metrics.matrix_ranks import MatrixPair, average_ranks, correlation, matrix_pair
+from repr_probe.metrics.noise_ceiling import NoiseCeiling, noise_ceiling
+
+__all__ = [
+    "Alignment",
+    "Cophenetic",
+    "Difference",
+    "NoiseCeiling",
+    "PairedComparison",
+    "SurprisingPair",
+    "align",
+    "compare",
+    "cophenetic_alignment",
+    "noise_ceiling",
+    "row_alignment",
+    "surprising_pairs",
+]
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Agreement of two distance matrices over pairs of classes; positive: what is near in one is near in the other.
+
+    spearman: average ranks; -1 .. 1.  pearson, kendall (tau-b) beside it.
+    spearman_ci, pearson_ci: 95 %, over other classes; None with `ci_reason`.
+    mantel_p, pearson_p: two-sided Mantel tests of spearman and of pearson; None where no permutations were asked for.
+    p_floor: the smallest p the permutations can give for spearman.  exact: every naming of the classes was taken.
+    null_sd: SD of spearman over the namings; a |spearman| below about twice this is noise.
+    """
+
+    spearman: float
+    pearson: float
+    kendall: float
+    spearman_ci: Interval | None
+    pearson_ci: Interval | None
+    mantel_p: float | None
+    pearson_p: float | None
+    p_floor: float | None
+    exact: bool
+    null_sd: float | None
+    n_classes: int
+    n_pairs: int
+    permutations: int
+    seed: int
+    ci_method: str | None
+    ci_reason: str | None
+
+
+def align(representation: np.ndarray, reference: np.ndarray, *, keep: np.ndarray | None = None, permutations: int = 999, seed: int = 0,
+          intervals: bool = True) -> Alignment:  # fmt: skip
+    """Spearman, Pearson and Kendall of two (K, K) distance matrices over pairs of classes, with Mantel tests and intervals.
+
+    keep: (K, K) symmetric bool of the pairs that count.  permutations: 0 leaves the tests out; all K! namings where K! <= permutations.
+    The intervals leave out each class in turn and keep the ranks of the full sample. scipy's p is not given: it takes pairs that share a
+    class for independent. Memory O(K²); K = 1000 with 999 permutations takes about 4 s.
+    Raises UndefinedMeasure below three classes and where one side is constant; InputError on matrices that are not distances.
+
+    >>> positions = np.array([0.0, 1.0, 3.0, 7.0, 15.0])
+    >>> gaps = np.abs(positions[:, None] - positions)
+    >>> found = align(gaps, gaps**2)
+    >>> found.spearman, found.mantel_p, found.ci_reason  # 1 of 120 namings
+    (1.0, 0.008333333333333333, 'an interval over classes needs 10 classes; got 5')
+    """
+    from scipy.stats import kendalltau
+
+    pair = matrix_pair(representation, reference, keep)
+    scores, ranks = pair.scores(), pair.rank_scores()
+    spearman, pearson = correlation(*ranks, pair.kept), correlation(*scores, pair.kept)
+    spearman_ci, reason = _interval(pair, ranks, spearman, intervals)
+    pearson_ci, pearson_reason = _interval(pair, scores, pearson, intervals)
+    tests: list[MantelTest | None] = [None, None]
+    if permutations != 0:
+        tests = [mantel(*matrices, pair.kept, permutations=permutations, seed=seed) for matrices in (ranks, scores)]
+    by_rank, by_value = tests
+    return Alignment(
+        spearman=spearman, pearson=pearson, kendall=float(kendalltau(*pair.values()).statistic),
+        spearman_ci=spearman_ci, pearson_ci=pearson_ci,
+        mantel_p=by_rank.p if by_rank else None, pearson_p=by_value.p if by_value else None,
+        p_floor=by_rank.floor if by_rank else None, exact=bool(by_rank and by_rank.exact), null_sd=by_rank.null_sd if by_rank else None,
+        n_classes=pair.n_classes, n_pairs=pair.n_pairs, permutations=by_rank.arrangements if by_rank else 0, seed=seed,
+        ci_method=JACKKNIFE if intervals else None, ci_reason=reason or pearson_reason,
+    )  # fmt: skip
+
+
+def _interval(pair: MatrixPair, matrices: tuple[np.ndarray, np.ndarray], value: float, wanted: bool) -> tuple[Interval | None, str | None]:
+    if not wanted:
+        return None, "intervals were not asked for"
+    try:
+        return class_interval(value, correlations_without_each(*matrices, pair.kept)), None
+    except UndefinedMeasure as error:
+        return None, str(error)
+
+
+def row_alignment(representation: np.ndarray, reference: np.ndarray, keep: np.ndarray | None = None) -> np.ndarray:
+    """Spearman of each class's distances to the other classes, (K,); NaN below three partners or where one side is constant."""
+    pair = matrix_pair(representation, reference, keep)
+    found = np.full(pair.n_classes, np.nan)
+    for row, partners in enumerate(pair.kept):
+        if partners.sum() < 3:
+            continue
+        one = average_ranks(pair.representation[row, partners])
+        other = average_ranks(pair.reference[row, partners])
+        one, other = one - one.mean(), other - other.mean()
+        spread = (one @ one) * (other @ other)
+        if spread > 0:
+            found[row] = np.clip((one @ other) / np.sqrt(spread), -1.0, 1.0)
+    return found
+
+
+@dataclass(frozen=True)
+class SurprisingPair:
+    """Classes first < second (positions), their two distances, and rank_gap: the difference of their ranks over the number of pairs, -1 .. 1;
+    negative: nearer in the representation than the reference says."""
+
+    first: int
+    second: int
+    representation: float
+    reference: float
+    rank_gap: float
+
+
+def surprising_pairs(representation: np.ndarray, reference: np.ndarray, *, keep: np.ndarray | None = None,
+                     count: int = 10) -> tuple[tuple[SurprisingPair, ...], tuple[SurprisingPair, ...]]:  # fmt: skip
+    """The pairs whose ranks differ most, most surprising first: (nearer than the reference says, farther than it says)."""
+    pair = matrix_pair(representation, reference, keep)
+    rows, columns = np.nonzero(np.triu(pair.kept, 1))
+    near, far = pair.values()
+    gaps = (average_ranks(near) - average_ranks(far)) / len(near)
+
+    def chosen(order: np.ndarray) -> tuple[SurprisingPair, ...]:
+        return tuple(SurprisingPair(int(rows[i]), int(columns[i]), float(near[i]), float(far[i]), float(gaps[i])) for i in order[:count])
+
+    nearer, farther = np.argsort(gaps, kind="stable"), np.argsort(-gaps, kind="stable")
+    return chosen(nearer[gaps[nearer] < 0]), chosen(farther[gaps[farther] > 0])
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One statistic of representations a and b; difference = a - b.
+
+    ci: 95 % jackknife interval of the difference, over other classes.  p: two-sided, from the same standard error and t of K - 1 degrees of
+    freedom. Both None with `reason`.
+    """
+
+    a: float
+    b: float
+    difference: float
+    ci: Interval | None
+    p: float | None
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class PairedComparison:
+    """Two representations of the same classes against one reference."""
+
+    spearman: Difference
+    pearson: Difference
+    n_classes: int
+    n_pairs: int
+    ci_method: str
+
+
+def compare(representation_a: np.ndarray, representation_b: np.ndarray, reference: np.ndarray, *,
+            keep: np.ndarray | None = None) -> PairedComparison:  # fmt: skip
+    """Is representation a better aligned with the reference than b? Both (K, K) over the same classes in the same order.
+
+    The difference is taken without each class in turn, so what makes a class hard for both cancels.
+    Raises as `align`.
+    """
+    one, other = matrix_pair(representation_a, reference, keep), matrix_pair(representation_b, reference, keep)
+    return PairedComparison(
+        spearman=_difference(one.rank_scores(), other.rank_scores(), one.kept),
+        pearson=_difference(one.scores(), other.scores(), one.kept),
+        n_classes=one.n_classes, n_pairs=one.n_pairs, ci_method=JACKKNIFE,
+    )  # fmt: skip
+
+
+def _difference(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray], kept: np.ndarray) -> Difference:
+    a, b = correlation(*one, kept), correlation(*other, kept)
+    without_each = correlations_without_each(*one, kept) - correlations_without_each(*other, kept)
+    try:
+        return Difference(a, b, a - b, class_interval(a - b, without_each, -2.0, 2.0), jackknife_p(a - b, without_each), None)
+    except UndefinedMeasure as error:
+        return Difference(a, b, a - b, None, None, str(error))
+
+
+def jackknife_p(value: float, leave_one_out: np.ndarray) -> float:
+    """Two-sided p of value = 0 from the jackknife's standard error and t of K - 1 degrees of freedom.
+
+    >>> round(jackknife_p(2.0, np.array([2.5, 2.0, 1.5])), 4)  # the mean of 1, 2, 3
+    0.0742
+    """
+    from scipy.special import stdtr
+
+    units = len(leave_one_out)
+    error = float(np.sqrt((units - 1) / units * np.sum((leave_one_out - leave_one_out.mean()) ** 2)))
+    if error == 0.0:
+        return 1.0 if value == 0.0 else 0.0
+    return float(2.0 * stdtr(units - 1, -abs(value) / error))
