@@ -137,8 +137,8 @@ def _classes_by_row(report: SemanticReport) -> Iterator[Section]:
 
 
 def row_reference(report: SemanticReport) -> str:
-    """The reference by which classes are ranked: WuP, else the text."""
-    return "wup" if "spearman_wup" in report.measures else "text"
+    """The reference by which classes and pairs are ranked: WuP where it tells classes apart, else the text."""
+    return "wup" if any("wup" in row.get("row", {}) for row in report.classes) else "text"
 
 
 def _pairs(report: SemanticReport) -> Section:
@@ -159,9 +159,9 @@ def _reading(report: SemanticReport) -> Section:
 
 
 def _intervals(report: SemanticReport) -> Iterator[str]:
-    methods = {one.ci_method: one.population for one in report.measures.values() if one.ci is not None}
-    for method, population in methods.items():
-        yield f"95 % intervals over {population} = other classes ({method})"
+    methods = dict.fromkeys(str(one.ci_method) for one in report.measures.values() if one.ci is not None)
+    if methods:
+        yield f"95 % intervals over classes = other classes ({'; '.join(methods)})"
     reasons: dict[str, list[str]] = {}
     for key, one in report.measures.items():
         if one.value is not None and one.ci is None and one.ci_reason:
@@ -173,7 +173,8 @@ def _ceiling(ceiling: Mapping[str, Any]) -> str:
     if ceiling.get("reason"):
         return f"noise ceiling: none ({ceiling['reason']})"
     return (f"noise ceiling: the distances of two random halves of the images correlate {number(ceiling['halves'])} "
-            f"(Spearman); {number(ceiling['reliability'])} for all images, by Spearman-Brown")  # fmt: skip
+            f"(Spearman), {number(ceiling['reliability'])} for all images by Spearman-Brown; no reference could be expected to reach more than "
+            f"{number(ceiling['ceiling'])}")  # fmt: skip
 
 
 def _classes(report: SemanticReport) -> str:

@@ -16,7 +16,8 @@ def report_of(cosine, names=None, order=None, name="an encoder"):
     names = names or [f"class {place}" for place in range(len(cosine))]
     classes = tuple({"name": one, "n": 10} for one in names)
     return SemanticReport({"spearman_wup": Measurement(0.5)}, name, 100, 8, len(names), classes=classes,
-                          leaf_order=tuple(order or range(len(names))), options={"linkage": "average"}, centroid_cosine=np.asarray(cosine, float))  # fmt: skip
+                          leaf_order=tuple(order or range(len(names))), options={"linkage": "average"},
+                          centroid_cosine=np.asarray(cosine, float))  # fmt: skip
 
 
 COSINE = np.array([[1.0, 0.2, 0.9], [0.2, 1.0, 0.3], [0.9, 0.3, 1.0]])

@@ -1,0 +1,137 @@
+"""Parts of WordNet among the classes: groups to look into, the split animal / artifact, the order of the leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from repr_probe.errors import InputError, UndefinedMeasure
+from repr_probe.metrics.mantel import mantel
+from repr_probe.metrics.matrix_alignment import align
+from repr_probe.metrics.matrix_ranks import correlation, matrix_pair
+
+if TYPE_CHECKING:
+    from repr_probe.semantics.wordnet_graph import Nouns
+
+LEAST_CLASSES = 8
+MOST_GROUPS = 12
+_SHARE = 0.6  # a group tells something new when it is at most this share of every group that holds it
+
+
+def ancestors_of(nouns: Nouns, synset: int) -> frozenset[int]:
+    """The synset itself and everything above it."""
+    found = {synset}
+    waiting = [synset]
+    while waiting:
+        for parent in nouns.parents[waiting.pop()]:
+            if parent not in found:
+                found.add(parent)
+                waiting.append(parent)
+    return frozenset(found)
+
+
+def leaf_order(nouns: Nouns, synsets: Sequence[int], names: Sequence[str]) -> tuple[int, ...]:
+    """Positions of the classes as a walk down WordNet meets them: siblings by offset, the first parent where a synset has several."""
+    paths = []
+    for position, synset in enumerate(synsets):
+        path = [synset]
+        while nouns.parents[path[-1]]:
+            path.append(nouns.parents[path[-1]][0])
+        offsets = tuple(int(nouns.offsets[step]) for step in reversed(path))
+        paths.append((offsets, names[position], position))
+    return tuple(position for _, _, position in sorted(paths))
+
+
+def wordnet_groups(nouns: Nouns, synsets: Sequence[int]) -> list[tuple[int, np.ndarray]]:
+    """(synset of the group, positions of its classes), largest first: groups of 8 classes or more, each at most 60 % of every chosen
+    group that holds it; of several synsets over the same classes the lowest.
+    """
+    members: dict[int, list[int]] = {}
+    for position, synset in enumerate(synsets):
+        for ancestor in ancestors_of(nouns, synset):
+            members.setdefault(ancestor, []).append(position)
+    depth = {synset: len(ancestors_of(nouns, synset)) for synset, inside in members.items() if len(inside) >= LEAST_CLASSES}
+    chosen: list[tuple[int, frozenset[int]]] = []
+    for synset in sorted(depth, key=lambda one: (-len(members[one]), -depth[one], int(nouns.offsets[one]))):
+        inside = frozenset(members[synset])
+        above = [len(synsets), *(len(held) for _, held in chosen if inside <= held)]
+        if len(inside) <= _SHARE * min(above):
+            chosen.append((synset, inside))
+        if len(chosen) == MOST_GROUPS:
+            break
+    return [(synset, np.array(sorted(inside))) for synset, inside in chosen]
+
+
+def group_rows(
+    nouns: Nouns, synsets: Sequence[int], representation: np.ndarray, reference: np.ndarray, keep: np.ndarray, **how: Any
+) -> tuple[dict[str, Any], ...]:
+    """One mapping a group: name, gloss, n_classes, spearman and p within it (None with a reason where undefined)."""
+    rows = []
+    for synset, inside in wordnet_groups(nouns, synsets):
+        block = np.ix_(inside, inside)
+        row: dict[str, Any] = {"name": nouns.names[synset], "n_classes": len(inside), "spearman": None, "p": None, "reason": None}
+        try:
+            found = align(representation[block], reference[block], keep=keep[block], intervals=False, **how)
+            row |= {"spearman": found.spearman, "p": found.mantel_p}
+        except UndefinedMeasure as undefined:
+            row["reason"] = str(undefined)
+        rows.append(row)
+    return tuple(rows)
+
+
+def control_of(
+    nouns: Nouns, synsets: Sequence[int], representation: np.ndarray, reference: np.ndarray, keep: np.ndarray, **how: Any
+) -> dict[str, Any]:
+    """How much of the correlation the one split animal / artifact / neither explains.
+
+    split: Spearman of the representation with the split alone (0 on one side, 1 across).  partial: Spearman WuP with the split held fixed,
+    from the three correlations.  within: Spearman WuP over pairs on one side only; its Mantel test renames classes inside their side.
+    """
+    sides = _sides(nouns, synsets)
+    known: dict[str, Any] = {"n_animals": int((sides == 0).sum()), "n_artifacts": int((sides == 1).sum()), "n_others": int((sides == 2).sum())}
+    if min(known["n_animals"], known["n_artifacts"]) < 3:
+        return {**known, "reason": f"needs 3 animals and 3 artifacts; got {known['n_animals']} and {known['n_artifacts']}"}
+    across = (sides[:, None] != sides[None, :]).astype(np.float64)
+    try:
+        whole = spearman_of(representation, reference, keep)
+        split = spearman_of(representation, across, keep)
+        explained = spearman_of(reference, across, keep)
+        one_side = keep & (across == 0)
+        within = spearman_of(representation, reference, one_side)
+        within_p = _p_inside(representation, reference, one_side, sides, **how)
+    except UndefinedMeasure as undefined:
+        return {**known, "reason": str(undefined)}
+    left = (1.0 - split**2) * (1.0 - explained**2)
+    partial = (whole - split * explained) / np.sqrt(left) if left > 0 else None
+    n_pairs = int(np.triu(one_side, 1).sum())
+    return {**known, "split": split, "partial": None if partial is None else float(partial), "within": within, "within_p": within_p,
+            "n_pairs": n_pairs}  # fmt: skip
+
+
+def _p_inside(representation: np.ndarray, reference: np.ndarray, keep: np.ndarray, sides: np.ndarray, *, permutations: int, seed: int) -> float | None:
+    if permutations == 0:
+        return None
+    pair = matrix_pair(representation, reference, keep)
+    return mantel(*pair.rank_scores(), pair.kept, permutations=permutations, seed=seed, groups=sides, description="animals, artifacts").p
+
+
+def spearman_of(representation: np.ndarray, reference: np.ndarray, keep: np.ndarray) -> float:
+    """Spearman of the kept pairs, without a test; UndefinedMeasure where one side is constant."""
+    pair = matrix_pair(representation, reference, keep)
+    return correlation(*pair.rank_scores(), pair.kept)
+
+
+def _sides(nouns: Nouns, synsets: Sequence[int]) -> np.ndarray:
+    """(K,) 0 below animal.n.01, 1 below artifact.n.01, 2 elsewhere (or both)."""
+    try:
+        animal, artifact = nouns.find("animal.n.01"), nouns.find("artifact.n.01")
+    except InputError:
+        return np.full(len(synsets), 2)
+    sides = []
+    for synset in synsets:
+        above = ancestors_of(nouns, synset)
+        is_animal, is_artifact = animal in above, artifact in above
+        sides.append(2 if is_animal == is_artifact else int(is_artifact))
+    return np.array(sides)

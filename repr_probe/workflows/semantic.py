@@ -1,0 +1,169 @@
+"""semantic: a checkpoint and a data set, or features that exist already, to a SemanticReport (the command `repro-probe semantic`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+from repr_probe import progress
+from repr_probe.errors import UsageError
+from repr_probe.files.home import using_home
+from repr_probe.workflows.encoder_options import EncoderOptions, checked_options
+
+if TYPE_CHECKING:
+    from repr_probe.encoders.adapters.protocol import ImageEncoder
+    from repr_probe.features.store import FeatureStore
+    from repr_probe.reports.semantic_report import SemanticReport
+
+SOURCES = ("centroids", "classifier")
+_ROWS_OPTIONS = ("key",)  # the options of a checkpoint that also say where its classifier is
+
+
+def semantic(
+    checkpoint: str | Path | ImageEncoder | None = None,
+    *,
+    dataset: str | Path | None = None,
+    split: str | None = None,
+    data_root: str | Path | None = None,
+    layer: str | None = None,
+    device: str = "auto",
+    batch_size: int = 64,
+    workers: int | None = None,
+    limit: int | None = None,
+    fresh: bool = False,
+    verify_data: bool = False,
+    source: str = "centroids",
+    wordnet: bool = False,
+    minilm: bool = False,
+    wordnet_dir: str | Path | None = None,
+    exact_only: bool = False,
+    shared_synsets: bool = False,
+    allow_first_sense: bool = False,
+    synsets: str | Path | None = None,
+    text_model: str | None = None,
+    template: str | None = None,
+    linkage: str = "average",
+    permutations: int = 999,
+    seed: int = 0,
+    features_key: str | None = None,
+    labels_key: str | None = None,
+    store: str | Path | None = None,
+    **encoder: Unpack[EncoderOptions],
+) -> SemanticReport:
+    """Alignment of class prototypes with WordNet and a text model: Table IV of HyDeS (arXiv 2604.24498).
+
+    checkpoint: as in `geometry`: weights with a `dataset`, or features that exist already (a file or a store); None: the newest store whose
+    classes have names.  source: "classifier" takes the rows of the checkpoint's classifier as prototypes, without images.
+    wordnet, minilm: which references; neither: both, the text only where its model is local. The other options are those of `extract` and
+    of `semantic_report`.
+
+    Raises UsageError, CheckpointError, DatasetError, FileFormatError, InputError or StoreError, each with one line that says what to do.
+    """
+    if source not in SOURCES:
+        raise UsageError(f"--source must be centroids or classifier; got {source!r}")
+    measuring: dict[str, Any] = {
+        "references": _references(wordnet, minilm, text_model), "wordnet_dir": wordnet_dir, "exact_only": exact_only,
+        "shared_synsets": shared_synsets, "allow_first_sense": allow_first_sense, "synsets": synsets, "linkage": linkage,
+        "permutations": permutations, "seed": seed, **_given(text_model=text_model, template=template),
+    }  # fmt: skip
+    images: dict[str, Any] = {"split": split, "data_root": data_root, "limit": limit, "layer": layer}
+    running: dict[str, Any] = {"device": device, "batch_size": batch_size, "workers": workers, "fresh": fresh, "verify_data": verify_data}
+    keys = {"features_key": features_key, "labels_key": labels_key}
+    with using_home(store):
+        if source == "classifier":
+            return _of_classifier(checkpoint, dataset, {**images, **checked_options(encoder)}, measuring)
+        if checkpoint is None:
+            return _of_newest({"dataset": dataset, **images, **checked_options(encoder)}, measuring)
+        if dataset is None:
+            return _of_features(checkpoint, {**images, **checked_options(encoder)}, {**measuring, **keys})
+        from repr_probe.reports.semantic import semantic_report
+        from repr_probe.workflows.extract import extract
+
+        (found,) = extract(checkpoint, dataset=dataset, seed=seed, **images, **running, **encoder)
+        return semantic_report(found, name=_row_name(checkpoint), **measuring)
+
+
+def newest_named_store() -> FeatureStore | None:
+    """The store written last whose classes have names (not numbers alone); None when there is none."""
+    from repr_probe.features.store import FeatureStore
+    from repr_probe.features.store_listing import list_stores
+
+    for entry in list_stores():
+        names = entry.meta.get("class_names") or ()
+        if entry.state == "complete" and len(names) >= 3 and not all(str(name).isdigit() for name in names):
+            return FeatureStore.open(entry.path)
+    return None
+
+
+def _of_newest(given: Mapping[str, Any], measuring: Mapping[str, Any]) -> SemanticReport:
+    named = [name for name, value in given.items() if value is not None]
+    if named:
+        raise UsageError(f"--{named[0].replace('_', '-')} must go with a checkpoint; got it without one")
+    found = newest_named_store()
+    if found is None:
+        raise UsageError("the checkpoint must be given, since no stored features have class names; repro-probe semantic CHECKPOINT --dataset cifar10")
+    origin = found.meta["provenance"]
+    progress.note(f"no checkpoint given: the newest store with named classes, {origin.get('encoder')} on {origin.get('dataset')} ({found.key[:12]})")
+    from repr_probe.reports.semantic import semantic_report
+
+    return semantic_report(found, **measuring)
+
+
+def _of_features(source: str | Path | ImageEncoder, images: Mapping[str, Any], measuring: Mapping[str, Any]) -> SemanticReport:
+    if not isinstance(source, str | Path):
+        raise UsageError(f"dataset must name the images for an encoder; got none beside {source.name}")
+    path = Path(source)
+    if not path.exists() and path.suffix:
+        raise UsageError(f"the checkpoint must be a file, a store or a known name; got {str(source)!r}, which is not there")
+    if not path.exists():
+        raise UsageError(f"--dataset must name a data set or a folder of images for {str(source)!r}; got none; see repro-probe datasets")
+    given = [name for name, value in images.items() if value is not None]
+    if given:
+        raise UsageError(f"--{given[0].replace('_', '-')} must go with --dataset; got it beside {path.name}, taken as precomputed features")
+    from repr_probe.errors import FileFormatError
+    from repr_probe.reports.semantic import semantic_report
+
+    name = None if (path / "meta.json").is_file() else path.name
+    try:
+        return semantic_report(path, name=name, **measuring)
+    except FileFormatError as error:
+        told = f"{path.name} must come with --dataset NAME|FOLDER or --source classifier if it is a checkpoint, else hold features"
+        raise FileFormatError(f"{told}; got {error}", code=error.code) from None
+
+
+def _of_classifier(
+    checkpoint: str | Path | ImageEncoder | None, dataset: str | Path | None, given: Mapping[str, Any], measuring: Mapping[str, Any]
+) -> SemanticReport:
+    if not isinstance(checkpoint, str | Path):
+        raise UsageError("--source classifier must have a file or folder of weights; got no path")
+    unfit = [name for name, value in given.items() if value is not None and name not in _ROWS_OPTIONS]
+    if unfit:
+        raise UsageError(f"--{unfit[0].replace('_', '-')} must go with --source centroids; got it beside --source classifier, which reads no image")
+    import numpy as np
+
+    from repr_probe.features.feature_set import Features
+    from repr_probe.reports.semantic import semantic_report
+    from repr_probe.workflows.classifier_rows import read_classifier_rows
+
+    found = read_classifier_rows(checkpoint, dataset=None if dataset is None else str(dataset), key=given.get("key"))
+    origin = {"checkpoint": str(checkpoint), "encoder": Path(checkpoint).name, "dataset": found.dataset, "classifier": found.tensor}
+    features = Features(found.rows, np.arange(len(found.rows)), found.names, provenance=origin, notes=found.notes)
+    return semantic_report(features, wnids=found.wnids, source="classifier", name=f"{Path(checkpoint).name} classifier", **measuring)
+
+
+def _references(wordnet: bool, minilm: bool, text_model: str | None) -> Sequence[str] | None:
+    """None: both, the text only where its model is local. A model that is named is wanted, beside WordNet."""
+    if text_model is not None and not minilm:
+        return ["wordnet", "text"]
+    return [name for name, on in (("wordnet", wordnet), ("text", minilm)) if on] or None
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _row_name(checkpoint: str | Path | ImageEncoder) -> str:
+    if not isinstance(checkpoint, str | Path):
+        return checkpoint.name
+    return Path(checkpoint).name if Path(checkpoint).exists() else str(checkpoint)
