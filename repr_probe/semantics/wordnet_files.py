@@ -14,6 +14,7 @@ from itertools import chain
 from pathlib import Path
 
 from repr_probe.errors import FileFormatError
+from repr_probe.files.printable import printable
 
 N_NOUNS = 82_115
 DOG = (2_084_071, "dog")
@@ -46,16 +47,23 @@ def read_records(path: str | Path) -> tuple[Records, Path]:
     Raises FileFormatError: E_WORDNET where there is none, E_WORDNET_FILE for a damaged one, E_WORDNET_VERSION for another version.
     """
     place = Path(path).expanduser()
-    if not place.exists():
-        raise FileFormatError(f"wordnet_dir must exist; got {place}; {ADVICE}", code="E_WORDNET")
-    found, texts = _read_archive(place) if place.is_file() and place.name not in FILES else _read_folder(place)
+    try:
+        if not place.exists():
+            raise FileFormatError(f"wordnet_dir must exist; got {shown(place)}; {ADVICE}", code="E_WORDNET")
+        found, texts = _read_archive(place) if place.is_file() and place.name not in FILES else _read_folder(place)
+    except OSError as error:
+        raise FileFormatError(f"wordnet_dir must be readable; got {shown(error.filename or place)} ({error.strerror})", code="E_WORDNET") from error
     try:
         records = _parse(texts)
     except (ValueError, IndexError, KeyError) as error:
         if isinstance(error, FileFormatError):
             raise
-        raise FileFormatError(f"wordnet_dir must hold whole files; data.noun and index.noun in {found} do not agree", code="E_WORDNET_FILE") from error
+        raise FileFormatError(f"wordnet_dir must hold whole files; data.noun and index.noun in {shown(found)} do not agree", code="E_WORDNET_FILE") from error
     return records, found
+
+
+def shown(path: object) -> str:
+    return printable(path, limit=200)
 
 
 def _read_folder(place: Path) -> tuple[Path, dict[str, str]]:
@@ -68,18 +76,15 @@ def _read_folder(place: Path) -> tuple[Path, dict[str, str]]:
         if (place / inner).is_file():
             return _read_archive(place / inner)
     raise FileFormatError(
-        f"wordnet_dir must be a folder with data.noun, an NLTK data folder or wordnet.zip; got {place}, which has none of them; {ADVICE}",
+        f"wordnet_dir must be a folder with data.noun, an NLTK data folder or wordnet.zip; got {shown(place)}, which has none of them; {ADVICE}",
         code="E_WORDNET",
     )
 
 
 def _text_of(path: Path) -> str:
-    try:
-        if path.stat().st_size > LARGEST:
-            raise FileFormatError(f"wordnet_dir must hold WordNet 3.0; {path} has more than {LARGEST >> 20} MB", code="E_WORDNET_FILE")
-        return path.read_text(encoding="latin-1")
-    except OSError as error:
-        raise FileFormatError(f"wordnet_dir must hold readable files; got {path} ({error.strerror})", code="E_WORDNET") from error
+    if path.stat().st_size > LARGEST:
+        raise FileFormatError(f"wordnet_dir must hold WordNet 3.0; {shown(path)} has more than {LARGEST >> 20} MB", code="E_WORDNET_FILE")
+    return path.read_text(encoding="latin-1")
 
 
 def _read_archive(path: Path) -> tuple[Path, dict[str, str]]:
@@ -87,27 +92,25 @@ def _read_archive(path: Path) -> tuple[Path, dict[str, str]]:
         with zipfile.ZipFile(path) as archive:
             members = {item.filename.rsplit("/", 1)[-1]: item for item in reversed(archive.infolist())}
             if not {FILES[0], FILES[1]} <= members.keys():
-                raise FileFormatError(f"wordnet_dir must be a WordNet archive; got {path}, a zip without data.noun and index.noun", code="E_WORDNET")
+                raise FileFormatError(f"wordnet_dir must be a WordNet archive; got {shown(path)}, a zip without data.noun and index.noun", code="E_WORDNET")
             return path, {name: _member(archive, members[name], path) for name in FILES if name in members}
     except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:  # RuntimeError: encrypted
         raise FileFormatError(
-            f"wordnet_dir must be a folder with data.noun, an NLTK data folder or wordnet.zip; got {path}, which cannot be read as a zip",
+            f"wordnet_dir must be a folder with data.noun, an NLTK data folder or wordnet.zip; got {shown(path)}, which cannot be read as a zip",
             code="E_WORDNET",
         ) from error
-    except OSError as error:
-        raise FileFormatError(f"wordnet_dir must be readable; got {path} ({error.strerror})", code="E_WORDNET") from error
 
 
 def _member(archive: zipfile.ZipFile, item: zipfile.ZipInfo, path: Path) -> str:
     with archive.open(item) as stream:
         content = stream.read(LARGEST + 1)
     if len(content) > LARGEST:
-        raise FileFormatError(f"wordnet_dir must hold WordNet 3.0; {item.filename} in {path} has more than {LARGEST >> 20} MB", code="E_WORDNET_FILE")
+        raise FileFormatError(f"wordnet_dir must hold WordNet 3.0; {shown(item.filename)} in {shown(path)} has more than {LARGEST >> 20} MB", code="E_WORDNET_FILE")
     return content.decode("latin-1")
 
 
 def _parse(texts: dict[str, str]) -> Records:
-    lines = [line for line in texts["data.noun"].splitlines() if line[:1].isdigit()]
+    lines = [line for line in texts["data.noun"].split("\n") if line[:1].isdigit()]
     _check_version(texts["data.noun"][:4000], lines)
     ranks = _ranks(texts["index.noun"])
     offsets, words, above, glosses = [], [], [], []
@@ -157,7 +160,7 @@ def _check_version(head: str, lines: list[str]) -> None:
 def _ranks(index: str) -> dict[tuple[str, int], int]:
     """(lower-case word, offset) -> which sense of the word that is, 1 the first."""
     rank = {}
-    for line in index.splitlines():
+    for line in index.split("\n"):
         if line[:1] in ("", " "):
             continue
         fields = line.split()

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from repr_probe.errors import FileFormatError, InputError
-from repr_probe.semantics.wordnet_files import Records, read_records, senses_of
+from repr_probe.semantics.wordnet_files import Records, read_records, senses_of, shown
 from repr_probe.semantics.wordnet_table import bundled_glosses, bundled_records
 
 ENVIRONMENT = "REPR_PROBE_WORDNET"
 BUNDLED = "bundled WordNet 3.0"
-_WNID = re.compile(r"n(\d{8})")
-_NAME = re.compile(r"(.+)\.n\.(\d{1,3})")
+_WNID = re.compile(r"n([0-9]{8})")
+_NAME = re.compile(r"(.+)\.n\.([0-9]{1,3})")
 _ENDINGS = (("s", ""), ("ses", "s"), ("ves", "f"), ("xes", "x"), ("zes", "z"), ("ches", "ch"), ("shes", "sh"), ("men", "man"), ("ies", "y"))
 
 
@@ -109,7 +109,7 @@ class Nouns:
             yield from forms
 
     def _near(self, synset: str) -> list[str]:
-        if re.fullmatch(r"n?\d+", synset):
+        if re.fullmatch(r"n?[0-9]+", synset):
             digits = synset.lstrip("n")[:9]
             place = int(np.searchsorted(self.offsets, int(digits)))
             return [f"{self.wnid(index)} ({self.names[index]})" for index in range(max(place - 1, 0), min(place + 1, len(self)))]
@@ -212,7 +212,7 @@ def _from_files(place: str | Path) -> Nouns:
     roots = [index for index, above in enumerate(nouns.parents) if not above]
     if len(roots) != 1 or len(nouns.downward) != len(nouns):
         raise FileFormatError(
-            f"wordnet_dir must hold a hierarchy with one root; the hypernyms in {found} have {len(roots)} roots"
+            f"wordnet_dir must hold a hierarchy with one root; the hypernyms in {shown(found)} have {len(roots)} roots"
             + (" and a circle" if len(nouns.downward) != len(nouns) else ""),
             code="E_WORDNET_FILE",
         )
