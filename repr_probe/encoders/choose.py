@@ -37,11 +37,15 @@ def choose(
     places = _by_place(outer)
     if len(places) == 1 and role is None:
         return _one_network(outer, "the only encoder of the file", "", file, ())
-    different = _without_copies(list(places.values()))
+    every, different = list(places.values()), _without_copies(list(places.values()))
     if len(different) == 1 and role is None:
         return _one_network(different[0], f"{len(places)} copies of the same values", "", file, ())
-    wanted = [Place(group[0].container.path, group[0].prefix, _siblings(group[0], beside)) for group in different]
-    verdict = prefer(wanted, role=role, source=source)
+    # With every copy first: a rule may need the name of one, then without.
+    for groups in (every, different):
+        wanted = [Place(group[0].container.path, group[0].prefix, _siblings(group[0], beside)) for group in groups]
+        verdict = prefer(wanted, role=role, source=source)
+        if verdict is not None:
+            break
     if verdict is None:
         said = f" for --role {role}" if role else ""
         raise CheckpointError(
@@ -49,8 +53,8 @@ def choose(
             + " | ".join(_command(file, group[0], [group[0] for group in different]) for group in different[:4]),
             code="E_AMBIGUOUS",
         )
-    chosen = different[wanted.index(verdict.place)]
-    passed = tuple(group[0] for group in different if group is not chosen)
+    chosen = groups[wanted.index(verdict.place)]
+    passed = tuple(group[0] for group in groups if group is not chosen)
     return _one_network(chosen, verdict.reason, verdict.roles[verdict.place], file, passed)
 
 

@@ -59,21 +59,22 @@ def find_containers(content: Any) -> list[Container]:
     _refuse_bare(content)
     found = [container for container in _walk(content) if len(container.tensors) >= 2]
     if not found:
-        raise CheckpointError(f"checkpoint must hold two or more tensors by name; got {_described(content)}", code="E_NO_ENCODER")
+        advice = "; an optimiser's state is no network" if isinstance(content, Mapping) and "param_groups" in content else ""
+        raise CheckpointError(
+            f"checkpoint must hold two or more tensors by name; got {_described(content)}{advice}; save model.state_dict()", code="E_NO_ENCODER"
+        )
     return found
 
 
 def _walk(content: Any) -> Iterator[Container]:
-    """Breadth first; each object is entered once, so that cycles and shared parts cost nothing."""
-    entered: set[int] = set()
+    """Breadth first, to DEPTH and MOST_ENTRIES, so that cycles end; what two keys share is found under both."""
     level: list[tuple[str, Any]] = [("", content)]
     n_entries = 0
     for _ in range(DEPTH):
         deeper: list[tuple[str, Any]] = []
         for path, value in level:
-            if id(value) in entered or n_entries > MOST_ENTRIES:
-                continue
-            entered.add(id(value))
+            if n_entries > MOST_ENTRIES:
+                return
             if is_module(value):
                 yield _container(path, module_tensors(value), from_module=True)
                 continue

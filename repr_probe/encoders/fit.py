@@ -15,6 +15,7 @@ from repr_probe.encoders.networks import Network, build_network
 from repr_probe.encoders.overrides import Overrides
 from repr_probe.encoders.self_checks import untrained_notes, usable_values
 from repr_probe.encoders.survey import Survey, top_keys
+from repr_probe.errors import UsageError
 from repr_probe.files.printable import listed, printable
 
 
@@ -73,7 +74,16 @@ def decide(survey: Survey, overrides: Overrides) -> Choice:
     choice = choose(serious, role=overrides.role, file=survey.file.path.name, source=survey.source, beside=top_keys(survey.file.content))
     if not choice.candidate.whole:
         raise explain_misfit(survey, choice.candidate)
+    _check_used(choice.candidate, overrides)
     return choice
+
+
+def _check_used(candidate: Candidate, overrides: Overrides) -> None:
+    """An option that had nothing to act on is a misunderstanding."""
+    sources = {assumption.source for assumption in candidate.reading.assumptions}
+    for name, value, whose in (("heads", overrides.heads, "a vision transformer"), ("stem", overrides.stem, "a ResNet with a 3 x 3 stem")):
+        if value is not None and f"--{name}" not in sources:
+            raise UsageError(f"{name} must go with {whose} told from its tensors; got {value} for {candidate.architecture}; leave it out")
 
 
 def fit_choice(survey: Survey, choice: Choice, *, in_place: bool = False) -> Fitted:

@@ -133,6 +133,6 @@ def _per_channel(name: str, values: Sequence[float] | float, channels: int) -> t
         numbers *= channels
     if len(numbers) != channels:
         raise UsageError(f"{name} must have one value or one for each of {channels} channels; got {len(numbers)} values")
-    if not all(abs(number) < 1000 for number in numbers):
-        raise UsageError(f"{name} must be finite and speak of pixels scaled to [0, 1]; got {numbers}")
+    if not all(abs(number) < 20 for number in numbers):
+        raise UsageError(f"{name} must be finite and speak of pixels scaled to [0, 1]; got {numbers}; divide values for 0..255 by 255")
     return tuple(numbers)

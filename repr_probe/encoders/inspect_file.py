@@ -18,6 +18,7 @@ from repr_probe.encoders.opening import Opened, embedded_networks, input_of_file
 from repr_probe.encoders.overrides import read_overrides
 from repr_probe.encoders.survey import survey_file
 from repr_probe.errors import ReprProbeError, UsageError
+from repr_probe.files.sniff import sniff
 
 INPUT_OPTIONS = ("image_size", "mean", "std", "interp", "crop_pct", "channels")
 WEIGHT_OPTIONS = ("key", "prefix", "role", "heads", "stem", "allow_missing")
@@ -27,7 +28,7 @@ def inspect_checkpoint(checkpoint: str | Path, options: Mapping[str, Any]) -> In
     """`options` are those of `load_encoder`."""
     text = str(checkpoint)
     path = embedded_networks().get(text, Path(text)) if not Path(text).exists() else Path(text)
-    if not path.exists() or (options.get("allow_code") and not options.get("arch")):
+    if not path.exists() or _is_onnx(path) or (options.get("allow_code") and not options.get("arch")):
         return _by_loading(text, options)
     facts: dict[str, Any] = {}
     try:
@@ -37,6 +38,10 @@ def inspect_checkpoint(checkpoint: str | Path, options: Mapping[str, Any]) -> In
     except ReprProbeError as failure:
         return failed(text, facts, failure)
     return Inspection(text, facts)
+
+
+def _is_onnx(path: Path) -> bool:
+    return path.is_file() and sniff(path) == "onnx"
 
 
 def _inspect_weights(path: Path, options: Mapping[str, Any], facts: dict[str, Any]) -> None:

@@ -169,7 +169,7 @@ def _choice_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     role = f"; role {facts['role']}" if facts["role"] else ""
     rows = [
         ("taken", f"{chosen['place']}: {facts['chosen_because']}{role}"),
-        ("network", f"{facts['architecture']} (from {facts['architecture_from']}; --arch)"),
+        ("network", f"{facts['architecture']} (from {facts['architecture_from']}{'' if facts['architecture_from'] == '--arch' else '; --arch'})"),
         ("matched", f"{chosen['matched']} of {chosen['needed']} tensors needed, {chosen['scheme']}"),
     ]
     rows += _several("fits also", [f"{name}, with other features: --arch {name}" for name in facts["fits_also"]])
@@ -200,7 +200,7 @@ def _feature_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _assumption_text(each: Mapping[str, Any]) -> str:
     value = each["value"]
     shown = " ".join(f"{number:g}" for number in value) if isinstance(value, Sequence) and not isinstance(value, str) else f"{value}"
-    flag = f"; {each['flag']}" if each["flag"] else ""
+    flag = f"; {each['flag']}" if each["flag"] not in ("", each["source"]) else ""
     return f"{each['what']} {shown} ({each['source']}{flag})"
 
 

@@ -21,6 +21,8 @@ def explain_misfit(survey: Survey, candidate: Candidate) -> CheckpointError:
         reasons.append(f"{len(candidate.strangers)} of the file have no place in it: {listed(candidate.strangers)}")
     code = "E_SHAPE" if candidate.misshaped else "E_MISSING" if candidate.missing else "E_STRANGERS"
     advice = _advice(survey, candidate)
+    if candidate.missing and not candidate.misshaped and not candidate.strangers:
+        advice += "; tensors that may stay random: --allow-missing PATTERN"
     start = f"checkpoint must fit {candidate.architecture} (from {survey.chosen_by})"
     return CheckpointError(f"{start}; {'; '.join(reasons)}{advice}", code=code)
 
@@ -79,5 +81,6 @@ def _advice(survey: Survey, candidate: Candidate | None) -> str:
     container = max(survey.containers, key=lambda each: len(each.tensors)) if candidate is None else candidate.container
     shapes = below(shapes_in(container), "" if candidate is None else candidate.prefix)
     skip = "" if candidate is None else str(candidate.architecture)
-    near = [f"{name} ({matched} of {needed} tensors)" for name, matched, needed in nearest(shapes) if name != skip and matched > needed / 2]
+    share = 0.5 if candidate is None else max(0.5, candidate.n_found / candidate.n_needed)
+    near = [f"{name} ({matched} of {needed} tensors)" for name, matched, needed in nearest(shapes) if name != skip and matched > needed * share]
     return f"; nearest: {listed(near)}" if near else ""

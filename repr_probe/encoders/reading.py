@@ -60,7 +60,7 @@ class Assumption:
     flag: str = ""
 
     def __str__(self) -> str:
-        return f"{self.what} {self.value} ({self.source}{f'; {self.flag}' if self.flag else ''})"
+        return f"{self.what} {self.value} ({self.source}{f'; {self.flag}' if self.flag not in ('', self.source) else ''})"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from repr_probe.encoders.prefixes import below
 from repr_probe.encoders.reading import Clues
 from repr_probe.encoders.retarget import find_network
 from repr_probe.encoders.sources import SourceFacts, find_source
-from repr_probe.errors import CheckpointError
+from repr_probe.errors import CheckpointError, UsageError
 from repr_probe.files.printable import listed
 
 
@@ -54,7 +54,11 @@ def survey_file(file: CheckpointFile, overrides: Overrides) -> Survey:
     )
     hint = find_hint(file)
     clues = collect_clues(file, hint, source, flags_of(overrides))
-    containers = [container.renamed(overrides.renames) for container in _below_key(containers, overrides.key)]
+    chosen = _below_key(containers, overrides.key)
+    containers = [container.renamed(overrides.renames) for container in chosen]
+    if overrides.renames and all(list(new.tensors) == list(old.tensors) for new, old in zip(containers, chosen)):
+        patterns = ", ".join(pattern for pattern, _ in overrides.renames)
+        raise UsageError(f"map must rename a tensor; got {patterns}, which no name of the file contains")
     _check_prefix(containers, overrides.prefix)
     readable, refusals = find_candidates(containers, clues, prefix=overrides.prefix, allow_missing=overrides.allow_missing)
     options: dict[str, Any] = {"prefix": overrides.prefix, "keeps_order": file.keeps_order, "allow_missing": overrides.allow_missing}

@@ -115,7 +115,8 @@ def _computed(
     from repr_probe.workflows.request_index import remember
 
     encoder = load_encoder(checkpoint, **loading) if isinstance(checkpoint, str | Path) else _as_given(checkpoint, loading)
-    _say_what_was_loaded({"encoder": encoder.name, "architecture": encoder.architecture, "facts": encoder.facts})
+    _say_what_was_loaded({"encoder": encoder.name, "architecture": encoder.architecture, "facts": encoder.facts,
+                           "input_sources": encoder.input.sources})
     images = open_dataset(dataset, encoder.input, **opening)
     stores = extract_features(encoder, images, **running)
     if request is not None:
@@ -124,7 +125,7 @@ def _computed(
 
 
 def _say_what_was_loaded(origin: Mapping[str, Any]) -> None:
-    for line in short_form(str(origin["encoder"]), str(origin["architecture"]), origin["facts"]):
+    for line in short_form(str(origin["encoder"]), str(origin["architecture"]), origin["facts"], origin.get("input_sources")):
         progress.note(line)
 
 
