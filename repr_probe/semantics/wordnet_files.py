@@ -58,7 +58,9 @@ def read_records(path: str | Path) -> tuple[Records, Path]:
     except (ValueError, IndexError, KeyError) as error:
         if isinstance(error, FileFormatError):
             raise
-        raise FileFormatError(f"wordnet_dir must hold whole files; data.noun and index.noun in {shown(found)} do not agree", code="E_WORDNET_FILE") from error
+        raise FileFormatError(
+            f"wordnet_dir must hold whole files; data.noun and index.noun in {shown(found)} do not agree", code="E_WORDNET_FILE"
+        ) from error
     return records, found
 
 
@@ -92,7 +94,8 @@ def _read_archive(path: Path) -> tuple[Path, dict[str, str]]:
         with zipfile.ZipFile(path) as archive:
             members = {item.filename.rsplit("/", 1)[-1]: item for item in reversed(archive.infolist())}
             if not {FILES[0], FILES[1]} <= members.keys():
-                raise FileFormatError(f"wordnet_dir must be a WordNet archive; got {shown(path)}, a zip without data.noun and index.noun", code="E_WORDNET")
+                told = f"got {shown(path)}, a zip without data.noun and index.noun"
+                raise FileFormatError(f"wordnet_dir must be a WordNet archive; {told}", code="E_WORDNET")
             return path, {name: _member(archive, members[name], path) for name in FILES if name in members}
     except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:  # RuntimeError: encrypted
         raise FileFormatError(
@@ -105,7 +108,8 @@ def _member(archive: zipfile.ZipFile, item: zipfile.ZipInfo, path: Path) -> str:
     with archive.open(item) as stream:
         content = stream.read(LARGEST + 1)
     if len(content) > LARGEST:
-        raise FileFormatError(f"wordnet_dir must hold WordNet 3.0; {shown(item.filename)} in {shown(path)} has more than {LARGEST >> 20} MB", code="E_WORDNET_FILE")
+        told = f"{shown(item.filename)} in {shown(path)} has more than {LARGEST >> 20} MB"
+        raise FileFormatError(f"wordnet_dir must hold WordNet 3.0; {told}", code="E_WORDNET_FILE")
     return content.decode("latin-1")
 
 
