@@ -66,6 +66,8 @@ def dendrogram(report: SemanticReport, ax: Axes | None = None, *, linkage: str |
     tree = cluster(_condensed(cosine, method), method)
     names = list(report.class_names)
     draw(tree, ax=ax, orientation="left", labels=names, no_labels=len(names) > _MOST_NAMES, color_threshold=0.0, above_threshold_color="0.3")
+    for lines in ax.collections:
+        lines.set_linewidth(min(1.5, 60.0 / len(names)))  # else a thousand leaves run together
     ax.set_xlabel("1 - cosine of class centroids" if method != "ward" else "distance of unit centroids (ward)")
     ax.set_title(f"{_title(report)}, {method} linkage")
     for side in ("top", "right", "left"):

@@ -269,7 +269,7 @@ def _groups(nouns: Nouns | None, chosen: ChosenClasses, representation: np.ndarr
             tests: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:  # fmt: skip
     if nouns is None or "wup" in beside.reasons:
         return ()
-    return group_rows(nouns, chosen.synsets, representation, beside.distances["wup"], chosen.keep, **tests)
+    return group_rows(nouns, chosen.synsets, representation, beside.distances["wup"], beside.distances["wup_strict"], chosen.keep, **tests)
 
 
 def _control(nouns: Nouns | None, chosen: ChosenClasses, representation: np.ndarray, beside: References,

@@ -80,8 +80,10 @@ def _check_enough(names: Sequence[str], places: Sequence[int], left_out: Sequenc
     if len(places) >= FEWEST:
         return
     without = [name for one in left_out if one["reason"] == "no synset" for name in one["classes"]]
-    way_out = f" (no synset for {listed(without)}); name synsets in a CSV (--synsets) or take first senses (--allow-first-sense)" if without else ""
-    raise InputError(f"classes must be {FEWEST} or more to compare; got {len(places)} usable of {len(names)}{way_out}", code="E_CLASSES")
+    told = f"classes must be {FEWEST} or more to compare; got {len(places)} usable of {len(names)}"
+    if without:
+        told += f" (no synset for {listed(without)}); name synsets in a CSV (--synsets), take first senses (--allow-first-sense) or --minilm alone"
+    raise InputError(told, code="E_CLASSES")
 
 
 def class_texts(names: Sequence[str], synsets: Sequence[int], nouns: Nouns | None) -> tuple[str, ...]:

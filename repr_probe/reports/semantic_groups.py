@@ -9,7 +9,6 @@ import numpy as np
 
 from repr_probe.errors import InputError, UndefinedMeasure
 from repr_probe.metrics.mantel import mantel
-from repr_probe.metrics.matrix_alignment import align
 from repr_probe.metrics.matrix_ranks import correlation, matrix_pair
 
 if TYPE_CHECKING:
@@ -65,16 +64,21 @@ def wordnet_groups(nouns: Nouns, synsets: Sequence[int]) -> list[tuple[int, np.n
 
 
 def group_rows(
-    nouns: Nouns, synsets: Sequence[int], representation: np.ndarray, reference: np.ndarray, keep: np.ndarray, **how: Any
+    nouns: Nouns, synsets: Sequence[int], representation: np.ndarray, reference: np.ndarray, strict: np.ndarray, keep: np.ndarray, **how: Any
 ) -> tuple[dict[str, Any], ...]:
-    """One mapping a group: name, gloss, n_classes, spearman and p within it (None with a reason where undefined)."""
+    """One mapping a group: name, n_classes, spearman (WuP) with its Mantel p, and spearman_strict; None with a reason where undefined.
+
+    strict Wu-Palmer stands beside because NLTK's takes a common ancestor of all dogs for that of most pairs of dogs.
+    """
     rows = []
     for synset, inside in wordnet_groups(nouns, synsets):
         block = np.ix_(inside, inside)
-        row: dict[str, Any] = {"name": nouns.names[synset], "n_classes": len(inside), "spearman": None, "p": None, "reason": None}
+        row: dict[str, Any] = {"name": nouns.names[synset], "n_classes": len(inside)}
+        row |= {"spearman": None, "p": None, "spearman_strict": None, "reason": None}
         try:
-            found = align(representation[block], reference[block], keep=keep[block], intervals=False, **how)
-            row |= {"spearman": found.spearman, "p": found.mantel_p}
+            row["spearman_strict"] = spearman_of(representation[block], strict[block], keep[block])
+            row["spearman"] = spearman_of(representation[block], reference[block], keep[block])
+            row["p"] = _p(representation[block], reference[block], keep[block], f"within {nouns.names[synset]}", **how)
         except UndefinedMeasure as undefined:
             row["reason"] = str(undefined)
         rows.append(row)
@@ -100,7 +104,7 @@ def control_of(
         explained = spearman_of(reference, across, keep)
         one_side = keep & (across == 0)
         within = spearman_of(representation, reference, one_side)
-        within_p = _p_inside(representation, reference, one_side, sides, **how)
+        within_p = _p(representation, reference, one_side, "animals, artifacts", groups=sides, **how)
     except UndefinedMeasure as undefined:
         return {**known, "reason": str(undefined)}
     left = (1.0 - split**2) * (1.0 - explained**2)
@@ -110,11 +114,15 @@ def control_of(
             "n_pairs": n_pairs}  # fmt: skip
 
 
-def _p_inside(representation: np.ndarray, reference: np.ndarray, keep: np.ndarray, sides: np.ndarray, *, permutations: int, seed: int) -> float | None:
+def _p(
+    representation: np.ndarray, reference: np.ndarray, keep: np.ndarray, description: str, *, permutations: int, seed: int,
+    groups: np.ndarray | None = None,
+) -> float | None:  # fmt: skip
+    """Mantel p of the Spearman; classes change names inside their group only, where there are groups."""
     if permutations == 0:
         return None
     pair = matrix_pair(representation, reference, keep)
-    return mantel(*pair.rank_scores(), pair.kept, permutations=permutations, seed=seed, groups=sides, description="animals, artifacts").p
+    return mantel(*pair.rank_scores(), pair.kept, permutations=permutations, seed=seed, groups=groups, description=description).p
 
 
 def spearman_of(representation: np.ndarray, reference: np.ndarray, keep: np.ndarray) -> float:

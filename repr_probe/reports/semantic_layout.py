@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from repr_probe.reports.semantic_report import SemanticReport
 
 SHOWN_CLASSES = 5
-SHOWN_GROUPS = 12
 
 
 @dataclass(frozen=True)
@@ -99,10 +98,10 @@ def _table4(report: SemanticReport, published: Sequence[PublishedValues]) -> Sec
 
 def _groups(report: SemanticReport) -> Section:
     rows = tuple(
-        (printable(group["name"]), str(group["n_classes"]), number(group["spearman"]), p_text(group.get("p")))
-        for group in report.groups[:SHOWN_GROUPS]
+        (printable(group["name"]), str(group["n_classes"]), number(group["spearman"]), p_text(group["p"]), number(group["spearman_strict"]))
+        for group in report.groups
     )
-    return Section("within one WordNet group (Spearman WuP)", ("group", "classes", "Spearman", "Mantel p"), rows)
+    return Section("within one WordNet group", ("group", "classes", "Spearman WuP", "Mantel p", "Spearman strict WuP"), rows)
 
 
 def _control(report: SemanticReport) -> Section:
@@ -127,12 +126,13 @@ def _classes_by_row(report: SemanticReport) -> Iterator[Section]:
     if len(ranked) < 2:
         return
     count = min(SHOWN_CLASSES, len(ranked) // 2)
-    heads = ("class", "synset", "images", "Spearman of its row")
+    counted = any(row.get("n") is not None for row in ranked)
+    heads = ("class", "synset", *(["images"] if counted else []), "Spearman of its row")
     for title, part in (("best aligned classes", ranked[:count]), ("worst aligned classes", ranked[::-1][:count])):
         rows = tuple(
-            (printable(row["name"]), printable(row.get("synset") or DASH), DASH if row.get("n") is None else f"{row['n']:,}",
-             number(row["row"][reference])) for row in part
-        )  # fmt: skip
+            (printable(row["name"]), printable(row.get("synset") or DASH), *([f"{row['n']:,}"] if counted else []), number(row["row"][reference]))
+            for row in part
+        )
         yield Section(f"{title} (against {reference})", heads, rows, words=2)
 
 
@@ -150,12 +150,19 @@ def _pairs(report: SemanticReport) -> Section:
 
 
 def _reading(report: SemanticReport) -> Section:
-    items = [f"{DEFINITIONS[key].symbol} undefined: {one.reason}" for key, one in report.measures.items() if one.value is None]
-    items += list(_intervals(report))
+    items = [*_undefined(report), *_intervals(report)]
     if report.ceiling:
         items.append(_ceiling(report.ceiling))
     items += [f"left out: {', '.join(one['classes'])}: {one['reason']}" for one in report.left_out]
     return Section("notes", items=tuple(printable(text) for text in dict.fromkeys([*items, *report.notes])))
+
+
+def _undefined(report: SemanticReport) -> Iterator[str]:
+    reasons: dict[str, list[str]] = {}
+    for key, one in report.measures.items():
+        if one.value is None:
+            reasons.setdefault(one.reason or "undefined", []).append(DEFINITIONS[key].symbol)
+    yield from (f"undefined: {', '.join(symbols)}: {reason}" for reason, symbols in reasons.items())
 
 
 def _intervals(report: SemanticReport) -> Iterator[str]:
