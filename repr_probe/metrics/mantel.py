@@ -93,7 +93,7 @@ class _Statistic:
         """order: (K,) which class of the reference stands beside each class of the representation."""
         products = 0.0
         for start in range(0, len(order), _BLOCK):
-            beside = np.take(self.second[order[start : start + _BLOCK]], order[start:], axis=1)
+            beside = self.second.take(order[start : start + _BLOCK], axis=0).take(order[start:], axis=1)
             # Not a BLAS product: on a busy machine its threads wait for each other longer than the sum takes.
             products += float(np.einsum("ij,ij->", self.first[start : start + _BLOCK, start:], beside))
         total, squares = self._sums_beside(order)

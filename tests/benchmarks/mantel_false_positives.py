@@ -1,8 +1,9 @@
 """How often p < 0.05 where nothing is there: `python tests/benchmarks/mantel_false_positives.py [--classes 10 30 100] [--runs 400]`.
 
 Representation and reference are drawn independently. Representation: 1 - cosine of random class positions: centred; nonnegative as after a
-ReLU; or around one common mean at different distances. In the last two some classes are near all others and some far from all. Reference: the same with other positions, or the distances of a random
-binary tree, where some classes branch off early. Where both sides have such classes, the pairs of a class are alike and few are independent.
+ReLU; or around one common mean at different distances. In the last two some classes are near all others and some far from all. Reference:
+the same with other positions, or the distances of a random binary tree, where some classes branch off early. Where both sides have such
+classes, the pairs of a class are alike and few pairs are independent.
 Printed: the share of runs with p < 0.05 of scipy's spearmanr (takes all pairs for independent), of the Mantel test, and of jackknife intervals
 that leave out 0; the SD of Spearman over runs beside the 1/sqrt(pairs - 1) that scipy believes.
 The last table does the same for the comparison of two representations, neither of which is better.
