@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from repr_probe.reports.semantic_report import SemanticReport
 
 _LEAST_ROOM = 30
-_WIDEST_CELL = 32
+_WIDEST_CELL, _NARROWEST_CELL = 32, 10
 
 
 def to_text(report: SemanticReport, published: Sequence[PublishedValues] = (), width: int | None = None) -> str:
@@ -93,10 +93,15 @@ def _text_body(section: Section, width: int) -> Iterator[str]:
 
 
 def _text_table(section: Section, width: int) -> Iterator[str]:
-    grid = [[shorten(cell, _WIDEST_CELL) for cell in row] for row in (section.heads, *section.rows)]
-    widths = [max(cells(row[place]) for row in grid) for place in range(len(section.heads))]
-    fixed = widths[:-1] if section.wraps else widths
-    start = sum(fixed) + 2 * len(fixed)
+    limit = _WIDEST_CELL
+    while True:  # long words are cut in their middle until the columns fit
+        grid = [[shorten(cell, limit) for cell in row] for row in (section.heads, *section.rows)]
+        widths = [max(cells(row[place]) for row in grid) for place in range(len(section.heads))]
+        fixed = widths[:-1] if section.wraps else widths
+        start = sum(fixed) + 2 * len(fixed)
+        if start - 2 <= width or limit <= _NARROWEST_CELL:
+            break
+        limit -= 1
     for number, row in enumerate(grid):
         line = "  ".join(pad(cell, size, right=not _is_words(section, place)) for place, (cell, size) in enumerate(zip(row, fixed)))
         if not section.wraps:

@@ -146,7 +146,7 @@ def _pairs(report: SemanticReport) -> Section:
         (printable(pair["a"]), printable(pair["b"]), pair["kind"], number(pair["cosine"], 2), number(pair["reference"], 2)) for pair in report.pairs
     )
     title = f"most surprising pairs (against {row_reference(report)})"
-    return Section(title, ("class", "class", "the representation has them", "cosine", "distance in the reference"), rows, words=3)
+    return Section(title, ("class", "class", "the representation has them", "cosine", "reference distance"), rows, words=3)
 
 
 def _reading(report: SemanticReport) -> Section:

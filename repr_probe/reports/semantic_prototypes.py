@@ -29,11 +29,14 @@ class Prototypes:
 
 
 def cosine_distance(means: np.ndarray) -> np.ndarray:
-    """(K, K) 1 - cosine of the rows, symmetric, zero diagonal."""
+    """(K, K) 1 - cosine of the rows, symmetric, zero diagonal, to 12 decimals.
+
+    Rounded, because pairs that are equally far must tie in the ranks: the last digits depend on the order of the classes.
+    """
     length = np.linalg.norm(means, axis=1)
     unit = means / np.where(length > 0.0, length, np.nan)[:, None]
     cosine = np.clip(unit @ unit.T, -1.0, 1.0)
-    distance = 1.0 - (cosine + cosine.T) / 2.0
+    distance = np.round(1.0 - (cosine + cosine.T) / 2.0, 12)
     np.fill_diagonal(distance, 0.0)
     return distance
 

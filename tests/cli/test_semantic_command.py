@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import typer
+
+from repr_probe.cli import main as program
+from repr_probe.cli.semantic import semantic_command
+
+CIFAR10 = np.array(["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"])
+QUICK = ("--wordnet", "--permutations", "49")
+
+
+@pytest.fixture
+def semantic(run, monkeypatch):
+    """`repro-probe semantic ...` in this process."""
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.callback()(lambda: None)
+    app.command("semantic")(semantic_command)
+    monkeypatch.setattr(program, "app", app)
+    return lambda *arguments: run("semantic", *map(str, arguments))
+
+
+@pytest.fixture
+def features(tmp_path):
+    """A file of features of ten named classes: animals near each other, artifacts near each other."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(200) % 10
+    kind = np.isin(labels, [2, 3, 4, 5, 6, 7])[:, None] * np.array([[3.0, 0, 0, 0, 0, 0, 0, 0]])
+    values = rng.standard_normal((10, 8))[labels] + 0.2 * rng.standard_normal((200, 8)) + kind
+    np.savez(tmp_path / "found.npz", features=values.astype(np.float32), labels=CIFAR10[labels])
+    return tmp_path / "found.npz"
+
+
+def test_a_feature_file_is_compared_with_wordnet(semantic, features):
+    done = semantic(features, *QUICK)
+    assert done.code == 0, done.err
+    assert "Spearman WuP" in done.out
+    assert "bundled WordNet 3.0" in done.out
+    assert "6 animals, 4 artifacts, 0 others" in done.out
+    assert "Mantel test, 49 permutations, seed 0" in done.out
+
+
+@pytest.mark.parametrize(
+    ("flag", "begins"), [("--json", "{"), ("--csv", "name,origin"), ("--markdown", "### found"), ("--latex", "% needs")]
+)
+def test_formats_of_stdout(semantic, features, flag, begins):
+    done = semantic(features, *QUICK, flag)
+    assert done.code == 0, done.err
+    assert done.out.startswith(begins)
+
+
+def test_files_and_figure(semantic, features, tmp_path):
+    out, figure = tmp_path / "found.json", tmp_path / "found.png"
+    done = semantic(features, *QUICK, "--out", out, "--out", tmp_path / "found.md", "--figure", figure)
+    assert done.code == 0, done.err
+    document = json.loads(out.read_text())
+    assert document["kind"] == "semantic"
+    assert document["options"]["linkage"] == "average"
+    assert (tmp_path / "found.centroids.npz").is_file()
+    assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--json", "--csv"), "the output must be one of --json, --csv"),
+        (("--out", "x.docx"), "the result file must end in .json"),
+        (("--figure", "x.docx"), "the figure must end in .png"),
+        (("--split", "test"), "--split must go with --dataset"),
+    ],
+)
+def test_wrong_usage_is_refused_before_any_work(semantic, features, arguments, told):
+    done = semantic(features, *arguments)
+    assert done.code == 2
+    assert told in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_without_a_checkpoint_and_without_stores(semantic):
+    done = semantic(*QUICK)
+    assert done.code == 2
+    assert "the checkpoint must be given, since no stored features have class names" in done.err
+
+
+def test_an_option_of_a_checkpoint_without_one(semantic):
+    done = semantic("--dataset", "cifar10", *QUICK)
+    assert done.code == 2
+    assert "--dataset must go with a checkpoint; got it without one" in done.err
+
+
+def test_siblings_give_one_line(semantic, tmp_path):
+    words = ("zero.n.02", "one.n.01", "two.n.01", "three.n.01")
+    np.savez(tmp_path / "digits.npz", features=np.random.default_rng(0).standard_normal((8, 4)), labels=np.array(words * 2))
+    done = semantic(tmp_path / "digits.npz", *QUICK)
+    assert done.code == 1
+    assert "all 4 classes are siblings in WordNet (children of digit.n.01)" in done.err
+    assert done.err.rstrip().endswith("[E_CONSTANT]")
+    assert done.out == ""
+
+
+def test_a_text_model_that_is_nowhere_is_one_line(semantic, features, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    done = semantic(features, "--minilm", "--text-model", tmp_path / "no-such-model")
+    assert done.code == 1
+    assert "[E_TEXT_MODEL]" in done.err
+    assert done.out == ""
+
+
+def test_the_help_names_its_parts(semantic):
+    done = semantic("--help")
+    assert done.code == 0
+    for option in ("--wordnet", "--minilm", "--source", "--exact-only", "--linkage", "--permutations", "--figure"):
+        assert option in done.out
