@@ -110,11 +110,19 @@ def tree(distances: np.ndarray, linkage: str = "average", *, euclidean: bool = F
 
 
 def tree_distances(distances: np.ndarray, linkage: str = "average", *, euclidean: bool = False) -> np.ndarray:
-    """(K, K) cophenetic distances of the tree of (K, K) distances."""
+    """(K, K) cophenetic distances of the tree of (K, K) distances; heights that differ only by rounding are made equal, so that ranks tie."""
     from scipy.cluster.hierarchy import cophenet
     from scipy.spatial.distance import squareform
 
-    return squareform(cophenet(tree(distances, linkage, euclidean=euclidean)), checks=False)
+    joins = tree(distances, linkage, euclidean=euclidean)
+    joins[:, 2] = _without_rounding(joins[:, 2])
+    return squareform(cophenet(joins), checks=False)
+
+
+def _without_rounding(heights: np.ndarray) -> np.ndarray:
+    """Rising heights (K - 1,); a run of steps below 1e-12 of the largest becomes its first."""
+    first = np.concatenate([[True], np.diff(heights) > 1e-12 * heights[-1]])
+    return heights[first][np.cumsum(first) - 1]
 
 
 def _tested(pair: MatrixPair, permutations: int, seed: int, description: str) -> tuple[tuple[float, float], MantelTest | None]:

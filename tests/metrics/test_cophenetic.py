@@ -48,6 +48,16 @@ def test_tree_distances_are_the_heights_of_the_joins():
     np.testing.assert_allclose(tree_distances(first), lowest_joining_height(linkage(squareform(first, checks=False), "average"), 12))
 
 
+def test_heights_that_differ_by_rounding_are_one_height():
+    gaps = np.full((4, 4), 1.0)
+    gaps[0, 1] = gaps[1, 0] = 0.1 + 0.2
+    gaps[2, 3] = gaps[3, 2] = 0.3
+    np.fill_diagonal(gaps, 0.0)
+    found = tree_distances(gaps)
+    assert found[0, 1] == found[2, 3] == 0.3
+    assert found[0, 2] == 1.0
+
+
 def test_the_order_of_the_classes_does_not_matter_without_ties():
     rng = np.random.default_rng(0)
     first, second = (centroid_distances(rng.normal(size=(15, 4))) for _ in range(2))
