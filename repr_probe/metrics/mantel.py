@@ -17,7 +17,7 @@ import numpy as np
 from repr_probe import progress
 from repr_probe.errors import UndefinedMeasure, UsageError
 
-_BLOCK = 50  # rows gathered at once: they stay in the cache
+_BLOCK = 25  # rows gathered at once: they stay in the cache
 _TIE = 1e-12
 
 
@@ -87,14 +87,17 @@ class _Statistic:
         self.n = len(inside)
         self.spread = float(np.sum((inside - inside.mean()) ** 2))
         self.sums = float(self.first.sum()), float(np.sum(self.first * self.first))
+        self.rows, self.gathered = np.empty((_BLOCK, len(kept))), np.empty(_BLOCK * len(kept))
         self.left_out = np.nonzero(np.triu(~kept, 1))
 
     def __call__(self, order: np.ndarray) -> float:
         """order: (K,) which class of the reference stands beside each class of the representation."""
         products = 0.0
         for start in range(0, len(order), _BLOCK):
-            beside = self.second.take(order[start : start + _BLOCK], axis=0).take(order[start:], axis=1)
-            # Not a BLAS product: on a busy machine its threads wait for each other longer than the sum takes.
+            rows, columns = order[start : start + _BLOCK], order[start:]
+            beside = self.gathered[: len(rows) * len(columns)].reshape(len(rows), len(columns))
+            # mode="clip" writes straight into `out`. No BLAS product: on a busy machine its threads wait for each other longer than this takes.
+            self.second.take(rows, axis=0, out=self.rows[: len(rows)], mode="clip").take(columns, axis=1, out=beside, mode="clip")
             products += float(np.einsum("ij,ij->", self.first[start : start + _BLOCK, start:], beside))
         total, squares = self._sums_beside(order)
         spread = (squares - total * total / self.n) * self.spread
