@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
@@ -32,6 +32,8 @@ TASK_TENSORS = ("mask_token", "queue", "queue_ptr")
 IMAGE_CHANNELS = (1, 3, 4)
 # A candidate with less of its network than this is somebody else's tensor with a familiar name.
 SERIOUS = 0.6
+# A place with this share of a whole candidate's names is its sibling, however damaged; looked for by so many of the names.
+TWIN, N_SIGNS, MOST_TWINS = 0.4, 24, 32
 RECOGNISERS: tuple[tuple[tuple[str, ...], Callable[[Mapping[str, tuple[int, ...]], Clues], Reading | None]], ...] = (
     (RESNET_LANDMARKS, read_resnet),
     (VIT_LANDMARKS, read_vit),
@@ -45,7 +47,8 @@ class Candidate:
     n_needed: tensors the network cannot do without.  missing, misshaped: those without a partner (misshaped: there with another shape, as
     "name: (file) is not (network)").  strangers: tensors of the file inside a part of the network that has no place for them.
     used: names of the file's tensors that go into the network.  beside: other tensors under the prefix (classifier, projector, ...).
-    waived: missing tensors that the user allowed to be missing.  prefix: with its dot, or "".
+    waived: missing tensors that the user allowed to be missing.  twin: found by its likeness to another candidate, damaged.
+    prefix: with its dot, or "".
     """
 
     container: Container
@@ -58,6 +61,7 @@ class Candidate:
     used: frozenset[str] = field(default_factory=frozenset)
     beside: tuple[str, ...] = ()
     waived: tuple[str, ...] = ()
+    twin: bool = False
 
     @property
     def architecture(self) -> Architecture:
@@ -73,7 +77,7 @@ class Candidate:
 
     @property
     def serious(self) -> bool:
-        return self.whole or self.n_found >= SERIOUS * self.n_needed
+        return self.whole or self.twin or self.n_found >= SERIOUS * self.n_needed
 
     @property
     def by_order(self) -> bool:
@@ -139,7 +143,38 @@ def find_candidates(
                     candidates.append(check_candidate(container, place, reading, allow_missing))
                 except CheckpointError as reason:
                     refusals.append(Refusal(container, place, reason))
+    if prefix is None:
+        candidates += _twins(containers, candidates, allow_missing)
     return candidates, refusals
+
+
+def _twins(containers: Sequence[Container], candidates: Sequence[Candidate], allow_missing: Sequence[str]) -> list[Candidate]:
+    """Places with a good part of the names of a whole candidate that no recogniser took: an average or a teacher that has lost something.
+
+    Without them a damaged teacher would leave its whole student as the only encoder of the file.
+    """
+    known = {(id(candidate.container), candidate.prefix) for candidate in candidates if candidate.serious}
+    found: list[Candidate] = []
+    for candidate in [candidate for candidate in candidates if candidate.whole]:
+        names = [name.removeprefix(candidate.prefix) for name in candidate.used]
+        for container in containers:
+            for place in prefixes_before(container.tensors, sorted(names)[:: max(1, len(names) // N_SIGNS)])[:MOST_TWINS]:
+                there = below(container.tensors, place)
+                if (id(container), place) in known or sum(name in there for name in names) < TWIN * len(names):
+                    continue
+                known.add((id(container), place))
+                pieces = {
+                    name: replace(piece, shape=piece.shape if all(_same_shape(candidate, key, there) for key in piece.keys) else (0,))
+                    for name, piece in candidate.reading.pieces.items()
+                    if all(key in there for key in piece.keys)
+                }
+                twin = check_candidate(container, place, replace(candidate.reading, pieces=pieces), allow_missing)
+                found.append(replace(twin, twin=True))
+    return found
+
+
+def _same_shape(candidate: Candidate, key: str, there: Mapping[str, torch.Tensor]) -> bool:
+    return there[key].shape == candidate.container.tensors[candidate.prefix + key].shape
 
 
 def shapes_in(container: Container) -> dict[str, tuple[int, ...]]:
@@ -159,7 +194,8 @@ def _readings(
             try:
                 reading = recogniser(held, clues)
             except CheckpointError as reason:
-                indexed = _indexed(held, clues)
+                # The index knows no heads and no stems: where one is stated, the contradiction stands.
+                indexed = [] if {"heads", "stem"} & set(clues) else _indexed(held, clues)
                 yield place, indexed if indexed and not isinstance(indexed, CheckpointError) else reason
                 settled.append(place)
                 continue

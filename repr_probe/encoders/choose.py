@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from repr_probe.encoders.candidates import Candidate
-from repr_probe.encoders.sources import UNKNOWN, Place, SourceFacts, prefer
+from repr_probe.encoders.sources import EMA, UNKNOWN, Place, SourceFacts, prefer
 from repr_probe.errors import CheckpointError
 from repr_probe.files.printable import printable
 
@@ -46,7 +46,10 @@ def choose(
         verdict = prefer(wanted, role=role, source=source)
         if verdict is not None:
             break
-    if verdict is None:
+    alike = len({str(group[0].architecture) for group in groups}) == 1
+    if verdict is not None and role is None and not alike and verdict.roles[verdict.place] == EMA:
+        verdict = None  # no network is the average of another kind: a teacher that was distilled, or two encoders
+    if verdict is None or len({(place.container_path, place.prefix) for place in wanted}) < len(wanted):
         said = f" for --role {role}" if role else ""
         raise CheckpointError(
             f"checkpoint must hold one encoder, or several that a rule tells apart{said}; got {len(different)} with different weights; choose: "
@@ -83,10 +86,10 @@ def without_contained(candidates: Sequence[Candidate]) -> list[Candidate]:
     return [one for one in candidates if not any(inside(one, other) for other in candidates)]
 
 
-def _by_place(candidates: Sequence[Candidate]) -> dict[tuple[str, str], list[Candidate]]:
-    places: dict[tuple[str, str], list[Candidate]] = {}
-    for candidate in candidates:
-        places.setdefault((candidate.container.path, candidate.prefix), []).append(candidate)
+def _by_place(candidates: Sequence[Candidate]) -> dict[tuple[int, str], list[Candidate]]:
+    places: dict[tuple[int, str], list[Candidate]] = {}
+    for candidate in candidates:  # not by path: a key with a dot in it can look like two keys
+        places.setdefault((id(candidate.container), candidate.prefix), []).append(candidate)
     return places
 
 

@@ -18,6 +18,7 @@ from repr_probe.files.printable import listed, printable
 
 DEPTH = 8
 MOST_ENTRIES = 200_000
+NAME_LIMIT = 200  # of a key that leads to weights
 # What lies beside weights and has tensors of its own: whole words of the key, so that "optimus" is no optimizer.
 NOT_WEIGHTS = re.compile(
     r"(?i)(^|_)(optim|optimizers?|opt|amp|scaler|sched|schedulers?|lr_schedulers?|callbacks?|loops?|queues?|rng|loss|meters?|hyper_parameters|"
@@ -29,13 +30,13 @@ NOT_WEIGHTS = re.compile(
 class Container:
     """Tensors by name as they stand at `path` in the file ("" is the top); wrappers such as `module.` are off their names.
 
-    stripped: the wrappers taken off.  from_module: whether a pickled module was opened instead of a map of tensors.
+    stripped: the wrappers taken off.  module: the pickled module they are of, where it is no map of tensors.
     """
 
     path: str
     tensors: Mapping[str, torch.Tensor]
     stripped: tuple[str, ...] = ()
-    from_module: bool = False
+    module: Dead | None = None
 
     def __str__(self) -> str:
         return f"'{printable(self.path)}'" if self.path else "the top of the file"
@@ -76,7 +77,7 @@ def _walk(content: Any) -> Iterator[Container]:
             if n_entries > MOST_ENTRIES:
                 return
             if is_module(value):
-                yield _container(path, module_tensors(value), from_module=True)
+                yield _container(path, module_tensors(value), module=value)
                 continue
             entries = _entries(value)
             n_entries += len(entries)
@@ -85,9 +86,9 @@ def _walk(content: Any) -> Iterator[Container]:
         level = deeper
 
 
-def _container(path: str, tensors: Mapping[str, torch.Tensor], *, from_module: bool = False) -> Container:
+def _container(path: str, tensors: Mapping[str, torch.Tensor], *, module: Dead | None = None) -> Container:
     names, stripped = strip_wrappers(tensors)
-    return Container(path, names, stripped, from_module)
+    return Container(path, names, stripped, module)
 
 
 def _entries(value: Any) -> Mapping[Any, Any]:
@@ -107,7 +108,7 @@ def _tensor(name: Any, value: Any) -> torch.Tensor | None:
 
 
 def _may_hold_weights(key: object, value: object) -> bool:
-    return isinstance(value, Mapping | Dead) and isinstance(key, str) and not NOT_WEIGHTS.search(key)
+    return isinstance(value, Mapping | Dead) and isinstance(key, str) and len(key) <= NAME_LIMIT and not NOT_WEIGHTS.search(key)
 
 
 def _refuse_bare(content: Any) -> None:

@@ -11,12 +11,16 @@ from repr_probe.encoders.architectures import Architecture
 from repr_probe.encoders.candidates import Candidate
 from repr_probe.encoders.choose import Choice, choose
 from repr_probe.encoders.misfit import explain_misfit, explain_nothing
+from repr_probe.encoders.module_check import check_modules
+from repr_probe.encoders.modules import module_facts
 from repr_probe.encoders.networks import Network, build_network
 from repr_probe.encoders.overrides import Overrides
 from repr_probe.encoders.self_checks import untrained_notes, usable_values
 from repr_probe.encoders.survey import Survey, top_keys
-from repr_probe.errors import UsageError
+from repr_probe.errors import CheckpointError, UsageError
 from repr_probe.files.printable import listed, printable
+
+LEAST = 0.5  # of the tensors needed; what has less is no checkpoint of this network, whatever may be missing
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,9 @@ def decide(survey: Survey, overrides: Overrides) -> Choice:
     choice = choose(serious, role=overrides.role, file=survey.file.path.name, source=survey.source, beside=top_keys(survey.file.content))
     if not choice.candidate.whole:
         raise explain_misfit(survey, choice.candidate)
+    if choice.candidate.n_found < LEAST * choice.candidate.n_needed:
+        seen = f"{choice.candidate.n_found} of {choice.candidate.n_needed} tensors"
+        raise CheckpointError(f"allow_missing must leave most of the network; got {seen} of {choice.candidate.architecture}", code="E_MISSING")
     _check_used(choice.candidate, overrides)
     return choice
 
@@ -96,6 +103,8 @@ def fit_choice(survey: Survey, choice: Choice, *, in_place: bool = False) -> Fit
     if network is None:
         network = build_network(candidate.architecture, **sizes)
         _copy(values, network)
+    if candidate.container.module is not None:
+        check_modules(candidate, network.module, module_facts(candidate.container.module))
     return Fitted(network, survey, choice, (*cast_notes, *untrained_notes(values)))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from repr_probe.errors import FileFormatError
-from repr_probe.files.json_file import read_json
+from repr_probe.files.json_file import CONFIGS, read_json
 from repr_probe.files.printable import listed, printable
 from repr_probe.files.sniff import sniff
 
@@ -20,7 +20,6 @@ USUAL = {
     "timm": ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"),
     "open-clip": ("open_clip_model.safetensors", "open_clip_pytorch_model.bin", "model.safetensors", "pytorch_model.bin"),
 }
-CONFIGS = ("config.json", "preprocessor_config.json", "processor_config.json", "open_clip_config.json", "args.json")
 # Names that programs give to weights they write beside a configuration; any other name may stand beside one by chance.
 USUAL_NAME = re.compile(r"(model|pytorch_model|flax_model|open_clip_\w+)([-.][\w.\-]*)?\.(safetensors|bin|msgpack|json)")
 SHARD = re.compile(r".+-\d{5}-of-(\d{5})\.\w+")

@@ -8,6 +8,7 @@ from typing import Any
 
 from repr_probe.encoders.adapters.open_adapter import open_adapter
 from repr_probe.encoders.adapters.protocol import ImageEncoder
+from repr_probe.encoders.adapters.trial import fingerprint
 from repr_probe.encoders.architectures import resolve_architecture
 from repr_probe.encoders.devices import resolve_device
 from repr_probe.encoders.encoder import Encoder
@@ -80,6 +81,9 @@ def load_encoder(
         resize_network(opened.module, spec.size, opened.architecture)
     opened.module.to(place)
     pooled, own_pool = try_out(opened, spec, place)
+    identity = opened.identity
+    if opened.architecture.library == "code":  # the name does not say what the code is
+        identity = {**identity, "trial": fingerprint(pooled)}
     facts = {
         **opened.facts,
         "n_features": pooled.shape[1],
@@ -88,7 +92,7 @@ def load_encoder(
         "versions": library_versions(opened.architecture.library),
     }  # fmt: skip
     encoder = Encoder(
-        name=opened.name, architecture=str(opened.architecture), module=opened.module, input=spec, identity=opened.identity,
+        name=opened.name, architecture=str(opened.architecture), module=opened.module, input=spec, identity=identity,
         facts=facts, notes=opened.notes, pool=pool, own_pool=own_pool,
         projector=projector_of(opened.fitted.choice.candidate, pooled.shape[1]) if opened.fitted is not None else None,
     )  # fmt: skip

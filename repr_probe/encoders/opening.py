@@ -25,7 +25,7 @@ from repr_probe.encoders.self_checks import check_head_width, check_outputs, tri
 from repr_probe.encoders.sources import for_small_images
 from repr_probe.encoders.survey import survey_file
 from repr_probe.errors import CheckpointError, FileFormatError, UsageError
-from repr_probe.files.hashing import bytes_of_all, sha256_of_all
+from repr_probe.files.hashing import sha256_of_all, sha256_of_files
 from repr_probe.preprocessing import InputSpec
 
 EMBEDDED = Path(__file__).parent / "embedded"
@@ -106,14 +106,17 @@ def _open_named(text: str, pretrained: bool) -> Opened:
 def _open_file(path: Path, overrides: Overrides, name: str) -> Opened:
     survey = survey_file(read_checkpoint(path), overrides)
     fitted = fit_choice(survey, decide(survey, overrides))
-    given, sha256 = overrides.to_dict(), sha256_of_all(path)
+    files = survey.file.files or (path,)
+    given, sha256 = overrides.to_dict(), sha256_of_all(path) if path.is_dir() else sha256_of_files(files)
+    versions = library_versions(fitted.architecture.library) if fitted.choice.candidate.waived else None
     return Opened(
         name=name, architecture=fitted.architecture, module=fitted.network.module, input=input_of_file(fitted),
         identity={
             "architecture": str(fitted.architecture), "weights": f"sha256:{sha256}", **fitted.identity(),
             **({"overrides": given} if given else {}),
+            **({"versions": versions} if versions else {}),  # what is missing is random, and random by version
         },
-        facts={"file": path.name, "bytes": bytes_of_all(path), "sha256": sha256, "format": survey.file.kind, **fitted.facts()},
+        facts={"file": path.name, "bytes": sum(file.stat().st_size for file in files), "sha256": sha256, "format": survey.file.kind, **fitted.facts()},
         notes=fitted.notes, fitted=fitted,
     )  # fmt: skip
 

@@ -64,11 +64,18 @@ def survey_file(file: CheckpointFile, overrides: Overrides) -> Survey:
     options: dict[str, Any] = {"prefix": overrides.prefix, "keeps_order": file.keeps_order, "allow_missing": overrides.allow_missing}
     found, chosen_by, notes = readable, "names and shapes of the tensors", [f"{word} in the file names no known network" for word in hint.unknown]
     notes += [*(source.notes if source is not None else ()), *hint.notes]
-    named = overrides.arch or hint.architecture
+    flags = flags_of(overrides)
+    if overrides.arch is not None and flags:
+        name = next(iter(flags))
+        raise UsageError(f"{name} must go without arch; got both; write it into the network: --arch 'repr_probe:vit(heads=6, ...)'")
+    named = overrides.arch or (hint.architecture if not flags or hint.certain else None)
     looks_like = tuple(dict.fromkeys(str(candidate.architecture) for candidate in readable if candidate.whole))
     if named is not None:
         as_named = find_network(containers, named, readable, **options)
-        if overrides.arch is not None or hint.certain or any(candidate.whole for candidate in as_named):
+        told = [candidate for candidate in readable if candidate.whole]
+        if overrides.arch is None and not hint.certain and told and not _decides(named, told):
+            as_named = [candidate for candidate in as_named if _is_part(candidate)]  # a word against what the tensors show
+        if overrides.arch is not None or hint.certain or (as_named and (_decides(named, told) or not told or any(map(_is_part, as_named)))):
             found, refusals = as_named, []
             chosen_by, notes = ("--arch", []) if overrides.arch is not None else (hint.source, notes)
         else:
@@ -76,6 +83,16 @@ def survey_file(file: CheckpointFile, overrides: Overrides) -> Survey:
     if named is None and file.keeps_order and not any(candidate.serious for candidate in found) and not refusals:
         found = found + _in_order(containers, clues, overrides)
     return Survey(file, tuple(containers), tuple(found), tuple(refusals), hint, source, clues, chosen_by, named, looks_like, tuple(notes))
+
+
+def _decides(named: Architecture, told: Sequence[Candidate]) -> bool:
+    """Whether a word of the file chooses among what the tensors show, rather than contradicting it."""
+    return any(str(named) in (str(candidate.architecture), *candidate.reading.also) for candidate in told)
+
+
+def _is_part(candidate: Candidate) -> bool:
+    """Whether the file has most of the network and nothing else: it has lost some of what it says it is."""
+    return candidate.serious and bool(candidate.missing) and not candidate.misshaped and not candidate.strangers
 
 
 def flags_of(overrides: Overrides) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from repr_probe.files.printable import printable
 # Compressed numbers shrink to a tenth, mostly zeros to a fiftieth; a file that grows more than this was made to fill the memory.
 MOST_GROWTH = 200
 FREE_BYTES = 1 << 28
+SMALL_PARTS, SMALL_DEPTH = 100_000, 32
 _MAT_NUMBERS = ("double", "single", "logical", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
 
 
@@ -82,17 +83,37 @@ def read_torch_arrays(path: Path, *, lists: bool = False) -> Source:
     if isinstance(content, torch.Tensor):
         return _from_tensors({"": content})
     if isinstance(content, np.ndarray) or (lists and _is_flat_list(content)):
-        return Source({"": np.asarray(content)})
+        return Source({"": content if isinstance(content, np.ndarray) else _flat_array(path, content)})
     if not isinstance(content, Mapping):
         kind = type(content).__name__
         raise FileFormatError(f"{path} must hold a tensor or a dictionary of tensors; got a {kind}", code="E_LIST")
-    named = {str(name): value for name, value in content.items()}
+    named = {name if isinstance(name, str) else printable(name): value for name, value in content.items()}
     source = _from_tensors({name: value for name, value in named.items() if isinstance(value, torch.Tensor)})
-    others = {name: np.array(value) for name, value in named.items() if _is_flat_list(value)}
+    others = {name: _flat_array(path, value) for name, value in named.items() if _is_flat_list(value)}
     others |= {name: value for name, value in named.items() if isinstance(value, np.ndarray) and value.dtype.kind in "fiubSU"}
-    texts = {name: json.dumps(value, default=str) for name, value in named.items() if isinstance(value, Mapping)}
+    texts = {name: json.dumps(value, default=printable) for name, value in named.items() if isinstance(value, Mapping) and _is_small(value)}
     texts |= {name: value for name, value in named.items() if isinstance(value, str)}
     return Source({**source.arrays, **others}, texts, source.notes)
+
+
+def _flat_array(path: Path, values: Any) -> np.ndarray:
+    """NumPy gives every text the room of the longest."""
+    longest = max((len(value) for value in values if isinstance(value, str)), default=1)
+    check_growth(path, 4 * longest * len(values), path.stat().st_size)
+    return np.array(values)
+
+
+def _is_small(value: Any) -> bool:
+    """Whether it can be written as JSON: plain keys, at most SMALL_PARTS parts, however they are shared, and nothing without end."""
+    waiting, n_parts = [(value, 0)], 0
+    while waiting:
+        part, depth = waiting.pop()
+        inner = list(part.values()) if isinstance(part, dict) else list(part) if isinstance(part, list | tuple) else []
+        n_parts += len(inner)
+        if n_parts > SMALL_PARTS or depth > SMALL_DEPTH or (isinstance(part, dict) and not all(isinstance(key, str | int) for key in part)):
+            return False
+        waiting += [(item, depth + 1) for item in inner]
+    return True
 
 
 def _is_flat_list(value: Any) -> bool:

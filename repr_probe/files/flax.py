@@ -18,6 +18,8 @@ from repr_probe.files.printable import printable
 from repr_probe.files.raw_tensors import map_file, raw_tensor
 
 DEPTH_LIMIT = 64
+VALUES_LIMIT = 500_000  # about ten for every array
+NAMES_LIMIT = 50_000_000  # characters of all names, joined
 ARRAY, COMPLEX, SCALAR = 1, 2, 3
 PIECES = "__msgpack_chunked_array__"
 OPTIMIZER = ("opt_state", "optimizer", "opt")  # large, and never an encoder
@@ -48,6 +50,9 @@ def read_flax(path: str | Path) -> dict[str, Any]:
     waiting = [(key, value) for key, value in reversed(tree.items()) if key not in OPTIMIZER]
     while waiting:
         name, value = waiting.pop()
+        packed.characters -= len(name)
+        if packed.characters < 0:
+            raise packed.broken(f"names of {NAMES_LIMIT} characters together")
         if isinstance(value, dict) and PIECES in value:
             value = _joined(packed, name, value)
         if isinstance(value, dict):
@@ -71,6 +76,7 @@ class _Packed:
 
     def __init__(self, path: Path, data: np.ndarray) -> None:
         self.path, self.data, self.position, self.end = path, data, 0, len(data)
+        self.values, self.characters = VALUES_LIMIT, NAMES_LIMIT
 
     def broken(self, wanted: str, code: str = "E_CORRUPT") -> FileFormatError:
         return FileFormatError(f"{self.path} must be an undamaged Flax msgpack file: {wanted}; got other content", code=code)
@@ -84,6 +90,9 @@ class _Packed:
     def value(self, depth: int) -> Any:
         if depth > DEPTH_LIMIT:
             raise self.broken(f"nested at most {DEPTH_LIMIT} deep")
+        self.values -= 1
+        if self.values < 0:
+            raise self.broken(f"at most {VALUES_LIMIT} values")
         lead = int(self.take(1)[0])
         if lead <= 0x7F or lead >= 0xE0:
             return lead if lead <= 0x7F else lead - 256

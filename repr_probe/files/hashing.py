@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -49,10 +50,11 @@ def sha256_of_all(path: str | Path) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def bytes_of_all(path: str | Path) -> int:
-    """Size of a file, or of all files in a folder."""
-    place = Path(path)
-    return sum(file.stat().st_size for file in files_in(place)) if place.is_dir() else place.stat().st_size
+def sha256_of_files(files: Sequence[Path]) -> str:
+    """`sha256_of` of one file; of several the hash of their names and hashes."""
+    if len(files) == 1:
+        return sha256_of(files[0])
+    return hashlib.sha256("\n".join(f"{file.name} {sha256_of(file)}" for file in files).encode()).hexdigest()
 
 
 def files_in(folder: Path) -> list[Path]:

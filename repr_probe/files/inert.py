@@ -97,15 +97,17 @@ class InertReader(Machine):
         return Dead(function.kind, (*arguments, keywords) if keywords else arguments)
 
     def built(self, thing: Any, state: Any) -> Any:
-        self.spend(len(state) if isinstance(state, dict) else 0)
+        self.spend(_entries(state))
         if isinstance(thing, Unbuilt):
             self.spend(ARRAY_STEPS + _weight(state))
             array = array_from(state)
             if array is not None:
+                self.spend(len(thing.slots))
                 for slot in thing.slots:
                     self.memo[slot] = array
                 return array
         if isinstance(thing, Dead) and not isinstance(thing, Name):
+            self.spend(_entries(thing.state))  # they are copied
             thing.state = _merged(thing.state, state)
         return thing  # what became a plain value has no attributes
 
@@ -117,7 +119,7 @@ class InertReader(Machine):
 
     def extended(self, thing: Any, items: list[Any]) -> None:
         if isinstance(thing, set):
-            thing.update(members(items))
+            thing.update(members(self, items))
             return
         holder = thing.list if isinstance(thing, Dead) else thing
         if not isinstance(holder, list):
@@ -159,6 +161,11 @@ def _weight(arguments: Any) -> int:
         for part in arguments
         if isinstance(part, str | bytes | bytearray | list | tuple | dict | set | frozenset)
     )
+
+
+def _entries(state: Any) -> int:
+    """Entries of a state that is one dictionary, or several in a tuple."""
+    return sum(len(part) for part in (state if isinstance(state, tuple) else (state,)) if isinstance(part, dict))
 
 
 def _merged(old: Any, new: Any) -> Any:
@@ -223,7 +230,7 @@ def _dictionary(reader: InertReader, *arguments: Any) -> Any:
         return dict(given)
     if isinstance(given, list | tuple):
         flat = [part for pair in given if isinstance(pair, list | tuple) and len(pair) == 2 for part in pair]
-        return dict(pairs(flat)) if len(flat) == 2 * len(given) else NotImplemented
+        return dict(pairs(reader, flat)) if len(flat) == 2 * len(given) else NotImplemented
     return {} if given is None or isinstance(given, Name) else NotImplemented
 
 
@@ -232,7 +239,7 @@ def _list(reader: InertReader, *arguments: Any) -> Any:
 
 
 def _set(reader: InertReader, *arguments: Any) -> Any:
-    return set(members(_list(reader, *arguments))) if isinstance(_list(reader, *arguments), list) else NotImplemented
+    return set(members(reader, _list(reader, *arguments))) if isinstance(_list(reader, *arguments), list) else NotImplemented
 
 
 def _number(kind: type) -> Callable[..., Any]:

@@ -10,6 +10,8 @@ from repr_probe.errors import FileFormatError
 from repr_probe.files.printable import printable
 
 BYTES_LIMIT = 16 << 20
+# Configurations that are read beside weights.
+CONFIGS = ("config.json", "preprocessor_config.json", "processor_config.json", "open_clip_config.json", "args.json")
 
 
 def read_json(path: str | Path) -> Any:

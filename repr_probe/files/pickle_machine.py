@@ -16,7 +16,8 @@ from typing import Any, Protocol
 
 STEPS_LIMIT = 6_000_000  # an ordinary checkpoint takes 20,000; a list of 1.3 million file names takes 2.6 million
 LINE_LIMIT = 1 << 20
-KEY_PARTS_LIMIT = 64
+KEY_PARTS_LIMIT, KEY_WHOLE_LIMIT = 64, 1000  # parts of one tuple; of a whole key, however its tuples share them
+KEY_TEXT_LIMIT = 10_000  # characters within the tuples of one key
 
 
 class Buffer(Protocol):
@@ -122,29 +123,39 @@ class Machine(ABC):
         self.memo[index] = self.stack[-1]
 
 
-def usable_key(key: Any, depth: int = 0) -> Any:
+def usable_key(machine: Machine, key: Any) -> Any:
     """`key`, if hashing it is certain to be quick: nested tuples can take 2^60 steps, or the stack of the interpreter."""
-    if isinstance(key, tuple):
-        if depth > 3 or len(key) > KEY_PARTS_LIMIT:
-            raise Refused("must use plain keys; got a key of deeply nested tuples", "E_KEYS")
-        for part in key:
-            usable_key(part, depth + 1)
-    elif type(key) is int:
-        if key.bit_length() > 60:  # such integers can be made to share one hash
-            raise Refused("must use plain keys; got an integer above 2^60 as a key", "E_KEYS")
-    elif isinstance(key, frozenset):
-        raise Refused("must use plain keys; got a set as a key", "E_KEYS")
+    if type(key) is str:
+        return key
+    waiting, n_parts, n_characters = [(key, 0)], 0, 0
+    while waiting:
+        part, depth = waiting.pop()
+        if isinstance(part, tuple):
+            n_parts += len(part)
+            if depth > 3 or len(part) > KEY_PARTS_LIMIT or n_parts > KEY_WHOLE_LIMIT:
+                raise Refused("must use plain keys; got a key of deeply nested tuples", "E_KEYS")
+            waiting += [(inner, depth + 1) for inner in part]
+        elif isinstance(part, str | bytes) and depth:
+            n_characters += len(part)
+            if n_characters > KEY_TEXT_LIMIT:
+                raise Refused("must use plain keys; got a tuple of long texts as a key", "E_KEYS")
+        elif type(part) is int:
+            if part.bit_length() > 60:  # such integers can be made to share one hash
+                raise Refused("must use plain keys; got an integer above 2^60 as a key", "E_KEYS")
+        elif isinstance(part, frozenset):
+            raise Refused("must use plain keys; got a set as a key", "E_KEYS")
+    machine.spend(n_parts)  # tuples do not remember their hash
     return key
 
 
-def pairs(items: list[Any]) -> list[tuple[Any, Any]]:
+def pairs(machine: Machine, items: list[Any]) -> list[tuple[Any, Any]]:
     if len(items) % 2:
         raise pickle.UnpicklingError("a key without a value")
-    return [(usable_key(items[at]), items[at + 1]) for at in range(0, len(items), 2)]
+    return [(usable_key(machine, items[at]), items[at + 1]) for at in range(0, len(items), 2)]
 
 
-def members(items: Iterable[Any]) -> list[Any]:
-    return [usable_key(item) for item in items]
+def members(machine: Machine, items: Iterable[Any]) -> list[Any]:
+    return [usable_key(machine, item) for item in items]
 
 
 def _counted(form: str, make: Callable[[bytes], Any]) -> Callable[[Machine], None]:
@@ -170,10 +181,10 @@ def _from_line(make: Callable[[bytes], Any]) -> Callable[[Machine], None]:
     return lambda machine: machine.stack.append(make(machine.line()))
 
 
-def _of_mark(make: Callable[[list[Any]], Any]) -> Callable[[Machine], None]:
+def _of_mark(make: Callable[[Machine, list[Any]], Any]) -> Callable[[Machine], None]:
     def step(machine: Machine) -> None:
         items = machine.unmark()
-        machine.stack.append(make(items))
+        machine.stack.append(make(machine, items))
 
     return step
 
@@ -309,12 +320,12 @@ def _appends(machine: Machine) -> None:
 
 def _setitem(machine: Machine) -> None:
     value, key = machine.stack.pop(), machine.stack.pop()
-    machine.filled(machine.stack[-1], [(usable_key(key), value)])
+    machine.filled(machine.stack[-1], [(usable_key(machine, key), value)])
 
 
 def _setitems(machine: Machine) -> None:
     items = machine.unmark()
-    machine.filled(machine.stack[-1], pairs(items))
+    machine.filled(machine.stack[-1], pairs(machine, items))
 
 
 def _persistent(machine: Machine) -> None:
@@ -343,10 +354,10 @@ _BY_CODE: dict[bytes, Callable[[Machine], None]] = {
     pickle.BINUNICODE: _counted("<I", _text), pickle.SHORT_BINUNICODE: _counted("<B", _text), pickle.BINUNICODE8: _counted("<Q", _text),
     pickle.BINBYTES: _counted("<I", bytes), pickle.SHORT_BINBYTES: _counted("<B", bytes), pickle.BINBYTES8: _counted("<Q", bytes),
     pickle.BYTEARRAY8: _counted("<Q", bytearray), pickle.NEXT_BUFFER: _out_of_band, pickle.READONLY_BUFFER: _out_of_band,
-    pickle.EMPTY_TUPLE: _constant(()), pickle.TUPLE: _of_mark(tuple), pickle.TUPLE1: _of_top(1), pickle.TUPLE2: _of_top(2), pickle.TUPLE3: _of_top(3),
-    pickle.EMPTY_LIST: _fresh(list), pickle.LIST: _of_mark(list), pickle.EMPTY_DICT: _fresh(dict),
-    pickle.DICT: _of_mark(lambda items: dict(pairs(items))),
-    pickle.EMPTY_SET: _fresh(set), pickle.FROZENSET: _of_mark(lambda items: frozenset(members(items))),
+    pickle.EMPTY_TUPLE: _constant(()), pickle.TUPLE: _of_mark(lambda machine, items: tuple(items)), pickle.TUPLE1: _of_top(1), pickle.TUPLE2: _of_top(2), pickle.TUPLE3: _of_top(3),
+    pickle.EMPTY_LIST: _fresh(list), pickle.LIST: _of_mark(lambda machine, items: list(items)), pickle.EMPTY_DICT: _fresh(dict),
+    pickle.DICT: _of_mark(lambda machine, items: dict(pairs(machine, items))),
+    pickle.EMPTY_SET: _fresh(set), pickle.FROZENSET: _of_mark(lambda machine, items: frozenset(members(machine, items))),
     pickle.APPEND: _append, pickle.APPENDS: _appends, pickle.ADDITEMS: _appends, pickle.SETITEM: _setitem, pickle.SETITEMS: _setitems,
     pickle.GET: _recall(lambda machine: int(machine.line())), pickle.BINGET: _recall(lambda machine: machine.number("<B")),
     pickle.LONG_BINGET: _recall(lambda machine: machine.number("<I")),

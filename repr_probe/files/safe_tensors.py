@@ -13,7 +13,8 @@ from repr_probe.files.sniff import sniff
 if TYPE_CHECKING:
     import torch
 
-HEADER_LIMIT = 64 << 20
+HEADER_LIMIT = 20 << 20  # a tensor takes about 100 bytes of it
+MARKS_LIMIT = 1_500_000  # colons and opening brackets, six for every tensor
 
 
 def read_safetensors(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
@@ -45,8 +46,11 @@ def _check_header(path: Path) -> None:
         if length > HEADER_LIMIT:
             text = f"{path} must have a header below {HEADER_LIMIT >> 20} MiB, as safetensors has; got {length >> 20} MiB"
             raise FileFormatError(text, code="E_CORRUPT")
+        raw = file.read(length)
+        if sum(map(raw.count, (b"[", b"{", b":"))) > MARKS_LIMIT:
+            raise FileFormatError(f"{path} must describe at most {MARKS_LIMIT // 6} tensors; its header has far more parts", code="E_CORRUPT")
         try:
-            header: Any = json.loads(file.read(length))
+            header: Any = json.loads(raw)
             ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
             claimed = 8 + length + max(ends, default=0)
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):

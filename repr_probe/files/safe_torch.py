@@ -19,6 +19,7 @@ from repr_probe.files.torch_records import Described, TorchZip
 if TYPE_CHECKING:
     import torch
 
+PATH_LIMIT = 200
 KINDS = ("torch-zip", "torch-legacy", "torchscript")
 # All that a dictionary of weights names. torch reads more than this by itself; what it would call for that is not needed here.
 ORDINARY = frozenset({
@@ -89,7 +90,18 @@ def tensors_in(value: Any) -> Iterator[tuple[str, torch.Tensor]]:
         elif isinstance(item, dict | list | tuple | Dead) and id(item) not in entered:
             entered.add(id(item))
             # Paths are cut: in a list nested 100,000 deep they would fill the memory.
-            waiting.extend((f"{name}.{key}"[:500].lstrip("."), inner) for key, inner in _inside(item))
+            waiting.extend(
+                (f"{name}.{_step(key)}"[:PATH_LIMIT].lstrip("."), inner)
+                for key, inner in _inside(item)
+                if isinstance(inner, torch.Tensor) or (isinstance(inner, dict | list | tuple | Dead) and id(inner) not in entered)
+            )
+
+
+def _step(key: Any) -> str:
+    """A key as a part of a path; keys that are no names are given by their type, for they may be of any size."""
+    if isinstance(key, str):
+        return key[:PATH_LIMIT]
+    return str(key) if type(key) is int and key.bit_length() < 64 else f"<{type(key).__name__}>"
 
 
 def _inside(item: Any) -> Iterator[tuple[Any, Any]]:

@@ -15,6 +15,7 @@ from repr_probe.features.store_key import SCHEMA, canonical_json, rows_hash, sto
 from repr_probe.files.atomic import atomic_write
 from repr_probe.files.hashing import sha256_of, sha256_of_all
 from repr_probe.files.home import features_folder, home
+from repr_probe.files.json_file import CONFIGS
 from repr_probe.files.sniff import sniff
 from repr_probe.preprocessing import InputSpec
 from repr_probe.run_facts import package_versions
@@ -22,8 +23,9 @@ from repr_probe.run_facts import package_versions
 if TYPE_CHECKING:
     from repr_probe.datasets.image_dataset import ImageDataset
 
-# What is read beside a file of weights.
-BESIDE = ("config.json", "preprocessor_config.json", "open_clip_config.json", "args.json")
+# Kinds whose values are all in the one file, and folders that are hashed whole.
+ALONE = ("torch-zip", "torch-legacy", "torchscript", "torch-export", "safetensors", "flax-msgpack")
+FOLDERS = ("hf", "timm", "open-clip", "dcp", "deepspeed")
 _EMBEDDED = Path(__file__).parents[1] / "encoders" / "embedded"
 
 
@@ -56,8 +58,10 @@ def request_of(checkpoint: str | Path, options: Mapping[str, Any]) -> dict[str, 
     if not path.exists():
         path = _EMBEDDED / f"{checkpoint}.safetensors"
     if path.is_dir() or path.is_file():
-        sniff(path)  # a folder of something else is refused before all of it is read
-        beside = [path.with_name(name) for name in BESIDE] if path.is_file() else []
+        # Of other kinds the values may lie in files that only their reader knows; a folder of something else is refused here.
+        if sniff(path) not in (*ALONE, *FOLDERS):
+            return None
+        beside = [path.with_name(name) for name in CONFIGS] if path.is_file() else []
         config = [sha256_of(file) if file.is_file() else None for file in beside]
         identity: dict[str, Any] = {"path": str(path.absolute()), "sha256": sha256_of_all(path), "config": config}
     elif str(checkpoint).startswith(("timm:", "torchvision:")):

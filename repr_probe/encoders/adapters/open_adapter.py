@@ -48,9 +48,10 @@ def open_adapter(
     be read as those of any checkpoint; a name in a module is refused (E_NEEDS_CODE) with the command that allows it.
     """
     text = str(checkpoint)
-    if Path(text).is_file():
+    path = _existing(text)
+    if path is not None and path.is_file():
         kind = kind or sniff(text)
-    elif not Path(text).exists() and is_code_name(text):
+    elif path is None and is_code_name(text):
         kind = "code"
     if kind is None or kind not in HANDING or (kind in PROGRAMS and not allow_code):
         return None
@@ -70,6 +71,14 @@ def open_adapter(
     from repr_probe.encoders.adapters.exported_encoder import exported_encoder
 
     return exported_encoder(text, kind=kind, device=device, **given)
+
+
+def _existing(text: str) -> Path | None:
+    """The path, if there is something at it; a text that cannot be one (too long, a zero byte) is none."""
+    try:
+        return Path(text) if Path(text).exists() else None
+    except (OSError, ValueError):
+        return None
 
 
 def needs_code(text: str) -> str:
