@@ -15,6 +15,7 @@ from .failures import INTERRUPTED, OK, explain, set_debug
 from .geometry import geometry_command
 from .inspect import inspect_command
 from .output import abandon_stdout
+from .semantic import semantic_command
 from .store import store_app
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.command("geometry")(geometry_command)
 app.command("extract")(extract_command)
 app.command("inspect")(inspect_command)
+app.command("semantic")(semantic_command)
 app.add_typer(store_app, name="store")
 app.add_typer(datasets_app, name="datasets")
 

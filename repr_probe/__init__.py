@@ -37,6 +37,8 @@ _HOMES = {
     "participation_ratio": "metrics.functions",
     "rankme": "metrics.functions",
     "read_report": "reports.read",
+    "semantic": "workflows.semantic",
+    "semantic_report": "reports.semantic",
     "uniformity": "metrics.functions",
 }
 
