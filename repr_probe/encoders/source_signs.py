@@ -112,5 +112,15 @@ def said_word(said: Said, word: str) -> Any:
     return None
 
 
+def said_text(said: Said, *words: str) -> str:
+    """The first of the words that has a value, as text; "" for values that are no text or number: a list may be shared along 2^60 paths.
+
+    >>> said_text({"dataset": "CIFAR10"}, "data.dataset", "dataset"), said_text({"dataset": [1, 2]}, "dataset")
+    ('CIFAR10', '')
+    """
+    value = first_said(said, *words)
+    return value[:200] if isinstance(value, str) else str(value) if type(value) is int and value.bit_length() < 64 else ""
+
+
 def first_said(said: Said, *words: str) -> Any:
     return next((value for word in words if (value := said_word(said, word)) is not None), None)

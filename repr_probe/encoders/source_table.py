@@ -10,7 +10,8 @@ import ast
 import re
 from typing import Any
 
-from repr_probe.encoders.source_signs import EMA, ONLINE, RoleRule, Seen, Sign, Source, first_said, said_word
+from repr_probe.encoders.source_signs import EMA, ONLINE, RoleRule, Seen, Sign, Source, first_said, said_text, said_word
+from repr_probe.files.printable import printable
 from repr_probe.preprocessing import InputSpec
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -40,32 +41,32 @@ USUAL_BICUBIC = spec(IMAGENET, interpolation="bicubic")
 
 
 def _solo_input(seen: Seen) -> InputSpec | None:
-    dataset = str(first_said(seen.said, "data.dataset", "dataset") or "").lower()
+    dataset = said_text(seen.said, "data.dataset", "dataset").lower()
     known = {"stl10": small(SOLO_STL, 96), "imagenet": USUAL, "imagenet100": USUAL, "cifar10": small(SOLO_CIFAR), "cifar100": small(SOLO_CIFAR)}
     return known[dataset].override(f"solo-learn's evaluation of {dataset}") if dataset in known else None
 
 
 def _solo_clues(seen: Seen) -> dict[str, Any]:
-    dataset = str(first_said(seen.said, "data.dataset", "dataset") or "").lower()
+    dataset = said_text(seen.said, "data.dataset", "dataset").lower()
     return {"stem": "solo"} if dataset in ("cifar10", "cifar100") or said_word(seen.said, "cifar") is True else {}
 
 
 def _supcon_input(seen: Seen) -> InputSpec | None:
-    dataset = first_said(seen.said, "opt.dataset", "dataset")
+    dataset = said_text(seen.said, "opt.dataset", "dataset")
     if dataset == "path":
         try:
-            mean, std = (ast.literal_eval(str(first_said(seen.said, f"opt.{name}", name))[:100]) for name in ("mean", "std"))
+            mean, std = (ast.literal_eval(printable(first_said(seen.said, f"opt.{name}", name), limit=100)) for name in ("mean", "std"))
             return small((tuple(map(float, mean)), tuple(map(float, std)))) if len(mean) == len(std) == 3 else None
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             return None
-    return {"cifar10": small(CIFAR10), "cifar100": small(SUPCON_CIFAR100)}.get(str(dataset))
+    return {"cifar10": small(CIFAR10), "cifar100": small(SUPCON_CIFAR100)}.get(dataset)
 
 
 def _torchvision_input(seen: Seen) -> InputSpec:
     """torchvision's reference scripts write the evaluation sizes into their arguments."""
     crop, resize = first_said(seen.said, "val_crop_size"), first_said(seen.said, "val_resize_size")
     interpolation = first_said(seen.said, "interpolation")
-    if not (isinstance(crop, int) and isinstance(resize, int) and 0 < crop <= resize):
+    if not (isinstance(crop, int) and isinstance(resize, int) and 8 <= crop <= resize <= min(4096, 8 * crop)):
         return USUAL
     return spec(IMAGENET, crop, interpolation if interpolation in ("bilinear", "bicubic") else "bilinear", resize)
 
@@ -99,7 +100,7 @@ def _numbered_small(seen: Seen) -> InputSpec:
 
 def _hugging_face_input(seen: Seen) -> InputSpec:
     """Google's networks take halves; those of MAE, I-JEPA, MSN and DeiT have the same names and take ImageNet's values."""
-    family = str(said_word(seen.said, "model_type") or "")
+    family = said_text(seen.said, "model_type")
     if family == "vit_mae" or "decoder_embed" in seen.parts:
         return spec(IMAGENET, 224, "bicubic", 224)
     if family in ("ijepa", "vit_msn", "deit") or (not family and not re.search(r"embeddings\.cls_token$", seen.text, re.MULTILINE)):
@@ -108,7 +109,7 @@ def _hugging_face_input(seen: Seen) -> InputSpec:
 
 
 def _openclip_clues(seen: Seen) -> dict[str, Any]:
-    name = str(said_word(seen.said, "name") or "").lower()
+    name = said_text(seen.said, "name").lower()
     return {"activation": "quick_gelu" if "quickgelu" in name else "gelu"} if name else {}
 
 

@@ -107,6 +107,34 @@ def doubled(times: int) -> bytes:
     return b"".join(steps)
 
 
+def put(index: int) -> bytes:
+    return b"r" + struct.pack("<I", index)
+
+
+def get(index: int) -> bytes:
+    return b"j" + struct.pack("<I", index)
+
+
+def grid(inner: bytes, parts: int, levels: int) -> bytes:
+    """Opcodes for a tuple that holds one tuple `parts` times, which holds one `parts` times, ...: parts^levels ways to `inner`."""
+    for index in range(20_000, 20_000 + levels):
+        inner += put(index) + b"0(" + get(index) * parts + b"t"
+    return inner
+
+
+def unbuilt(slots: int, builds: int) -> bytes:
+    """Opcodes for a numpy array that the memo holds `slots` times before its state is set `builds` times."""
+    state = b"(K\x01K\x01\x85cnumpy\ndtype\n" + text("u1") + b"K\x00K\x01\x87R\x89C\x01at" + put(9) + b"0"
+    array = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R"
+    return state + array + b"".join(put(100_000 + index) for index in range(slots)) + b"2" * builds + (get(9) + b"b0") * builds
+
+
+def rebuilt(entries: int, builds: int) -> bytes:
+    """Opcodes for an object of `entries` attributes that gets another state `builds` times."""
+    state = b"}(" + b"".join(b"J" + struct.pack("<i", index) + b"N" for index in range(entries)) + b"u"
+    return b"cmodule\nClass\n)\x81" + state + b"b" + b"}K\x01Nsb" * builds
+
+
 def safetensors(header: bytes, data: bytes = b"", *, length: int | None = None) -> bytes:
     return (len(header) if length is None else length).to_bytes(8, "little") + header + data
 

@@ -10,7 +10,9 @@ import gzip
 import io
 import json
 import os
+import pickle
 import random
+import struct
 import tarfile
 import warnings
 import zipfile
@@ -115,6 +117,17 @@ def _overlapping(archive: bytes) -> bytes:
     entry = content.rindex(b"PK\x01\x02", 0, content.rindex(b"archive/data/1", with_names.start_dir))
     content[entry + 42 : entry + 46] = first.to_bytes(4, "little")
     return bytes(content)
+
+
+def _legacy_version(folder: Path) -> bytes:
+    file = io.BytesIO(_good(zipped=False))
+    magic, version = (pickle.load(file), file.tell())[1], (pickle.load(file), file.tell())[1]
+    return file.getvalue()[:magic] + b"\x80\x02" + crafted.doubled(60) + b"." + file.getvalue()[version:]
+
+
+def _said_without_end(archive: bytes) -> bytes:
+    said = text("opt") + b"}" + text("dataset") + crafted.doubled(60) + b"s"
+    return crafted.with_pickle(archive, lambda body: b"\x80\x02}(" + text("model") + body + said + b"u.")
 
 
 def _scripted_payload(folder: Path) -> bytes:
@@ -278,6 +291,10 @@ def _rows_of_sizes() -> list[Hostile]:
         Hostile("24c", "a tensor of negative stride", "E_CORRUPT",
                 _beside(_tensor("0", b"M\x98\x04", b"K\x07", b"K\x08\x85", b"J\xff\xff\xff\xff\x85"))),
         Hostile("39", "safetensors, two tensors in one place", "E_CORRUPT", _fixed(_safetensors(overlap, 24))),
+        Hostile("39b", "safetensors, a header of 6,000,000 empty lists", "E_CORRUPT",
+                _bytes(lambda folder: crafted.safetensors(b'{"a":[' + b",".join([b"[]"] * 6_000_000) + b"]}"))),
+        Hostile("39c", "Flax, a list of 8,000,000 empty values", "E_CORRUPT",
+                _bytes(lambda folder: b"\x81\xa1a\xdd" + struct.pack(">I", 8_000_000) + b"\xc0" * 8_000_000)),
         Hostile("41", "safetensors, a shape that does not fit its bytes", "E_CORRUPT",
                 _fixed(_safetensors({"a": {"dtype": "F32", "shape": [100, 100], "data_offsets": [0, 24]}}, 24))),
     ]  # fmt: skip
@@ -294,12 +311,21 @@ def _rows_of_pickles() -> list[Hostile]:
         Hostile("26", "lists shared along 2^60 paths", "", _beside(crafted.doubled(60))),
         Hostile("26b", "a key of tuples shared along 2^60 paths", "E_KEYS",
                 _beside(b"}" + b")" + b"2\x86" * 60 + b"Ns")),
+        Hostile("26c", "a key of tuples shared along 64^4 paths", "E_KEYS", _beside(b"}" + crafted.grid(b"K\x01", 64, 4) + b"Ns")),
+        Hostile("26d", "a key of tuples that shows one text of 100 kB 700 times", "E_KEYS",
+                _beside(b"}" + crafted.grid(text("x" * 100_000), 9, 3) + b"]s")),
+        Hostile("26e", "a legacy version shared along 2^60 paths", "E_CORRUPT", _bytes(_legacy_version)),
+        Hostile("26f", "an argument `dataset` shared along 2^60 paths", "", _archive(_said_without_end)),
         Hostile("27", "a key of control characters, a key of 100 kB", "",
                 _saved(lambda folder: {**weights(), "evil\x1b[2J\x07": torch.ones(2), "k" * 100_000: torch.ones(2)})),
         Hostile("57", "a dictionary that holds itself", "", _saved(_cycle)),
         Hostile("60", "a memo index of 2^32 - 1", "", _beside(b"Nr\xff\xff\xff\xff")),
         Hostile("61", "a bytearray of 2^60 bytes", "E_CORRUPT", _beside(b"\x96" + (1 << 60).to_bytes(8, "little"))),
         Hostile("62", "100,000 entries copied 10,000 times", "E_PICKLE_LIMIT", _beside(copies)),
+        Hostile("64", "2,000 nested dictionaries under one key of 1 MB", "",
+                _beside(text("k" * 1_000_000) + crafted.put(30_000) + b"0" + (b"}" + crafted.get(30_000)) * 2_000 + b"N" + b"s" * 2_000)),
+        Hostile("65", "300,000 attributes copied 20,000 times", "E_PICKLE_LIMIT", _beside(crafted.rebuilt(300_000, 20_000))),
+        Hostile("66", "an array remembered 300,000 times and made 20,000 times", "E_PICKLE_LIMIT", _beside(crafted.unbuilt(300_000, 20_000))),
         Hostile("63", "eight million empty dictionaries", "E_PICKLE_LIMIT", _beside(b"}0" * 8_000_000 + b"N")),
     ]  # fmt: skip
 
