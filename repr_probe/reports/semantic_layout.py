@@ -143,7 +143,7 @@ def row_reference(report: SemanticReport) -> str:
 
 def _pairs(report: SemanticReport) -> Section:
     rows = tuple(
-        (printable(pair["a"]), printable(pair["b"]), pair["kind"], number(pair["cosine"], 2), number(pair["reference"], 2)) for pair in report.pairs
+        (printable(pair["a"]), printable(pair["b"]), pair["kind"], number(pair["cosine"]), number(pair["reference"])) for pair in report.pairs
     )
     title = f"most surprising pairs (against {row_reference(report)})"
     return Section(title, ("class", "class", "the representation has them", "cosine", "reference distance"), rows, words=3)

@@ -11,8 +11,9 @@ from repr_probe.published.table4 import published_alignment
 from repr_probe.reports.semantic import semantic_report
 from repr_probe.reports.semantic_definitions import DEFINITIONS
 from repr_probe.reports.semantic_formats import to_latex, to_markdown, to_text
+from repr_probe.reports.semantic_read import read_semantic
 from repr_probe.reports.semantic_report import SemanticReport
-from repr_probe.reports.semantic_write import read_semantic, write_semantic
+from repr_probe.reports.semantic_write import write_semantic
 from repr_probe.semantics.similarity import distances
 from repr_probe.semantics.wordnet_graph import load_nouns
 
