@@ -36,7 +36,7 @@ def heat_map(report: SemanticReport, ax: Axes | None = None, *, limits: tuple[fl
     _name_classes(ax, [report.class_names[place] for place in order])
     ax.set_title(_title(report))
     if colour_bar:
-        ax.figure.colorbar(image, ax=ax, fraction=0.046, pad=0.04, extend=_extend(cosine, limits), label="cosine of class centroids")
+        ax.figure.colorbar(image, ax=ax, fraction=0.046, pad=0.04, extend=_extend(cosine, limits), label="cosine of class prototypes")
     return ax
 
 
@@ -51,7 +51,7 @@ def heat_maps(reports: Sequence[SemanticReport], *, limits: tuple[float, float] 
     for report, ax in zip(reports, axes, strict=True):
         heat_map(report, ax, limits=(low, high), colour_bar=False)
     extend = _extend(np.array([[matrix.min() for matrix in matrices], [matrix.max() for matrix in matrices]]), (low, high))
-    figure.colorbar(axes[-1].images[0], ax=list(axes), fraction=0.046, pad=0.02, extend=extend, label="cosine of class centroids")
+    figure.colorbar(axes[-1].images[0], ax=list(axes), fraction=0.046, pad=0.02, extend=extend, label="cosine of class prototypes")
     return figure
 
 
@@ -67,8 +67,8 @@ def dendrogram(report: SemanticReport, ax: Axes | None = None, *, linkage: str |
     names = list(report.class_names)
     draw(tree, ax=ax, orientation="left", labels=names, no_labels=len(names) > _MOST_NAMES, color_threshold=0.0, above_threshold_color="0.3")
     for lines in ax.collections:
-        lines.set_linewidth(min(1.5, 60.0 / len(names)))  # else a thousand leaves run together
-    ax.set_xlabel("1 - cosine of class centroids" if method != "ward" else "distance of unit centroids (ward)")
+        lines.set_linewidth(min(1.5, max(0.3, 60.0 / len(names))))  # else a thousand leaves run together
+    ax.set_xlabel("1 - cosine of class prototypes" if method != "ward" else "distance of unit prototypes (ward)")
     ax.set_title(f"{_title(report)}, {method} linkage")
     for side in ("top", "right", "left"):
         ax.spines[side].set_visible(False)
