@@ -10,12 +10,15 @@ import torch
 
 from repr_probe.encoders.architectures import resolve_architecture
 from repr_probe.encoders.checkpoint_file import read_checkpoint
+from repr_probe.encoders.encoder import Encoder
 from repr_probe.encoders.fit import decide, fit_choice
 from repr_probe.encoders.input_spec import overridden
 from repr_probe.encoders.inspection import Inspection, choice_facts, failed, input_facts, survey_facts
 from repr_probe.encoders.load import POOLINGS, load_encoder
 from repr_probe.encoders.opening import Opened, embedded_networks, input_of_file, resize_network, try_out
 from repr_probe.encoders.overrides import read_overrides
+from repr_probe.encoders.pooling import check_pool
+from repr_probe.encoders.self_checks import trial_images
 from repr_probe.encoders.survey import survey_file
 from repr_probe.errors import ReprProbeError, UsageError
 from repr_probe.files.sniff import sniff
@@ -45,7 +48,10 @@ def _is_onnx(path: Path) -> bool:
 
 
 def _inspect_weights(path: Path, options: Mapping[str, Any], facts: dict[str, Any]) -> None:
-    arch = options.get("arch")
+    arch, pool = options.get("arch"), check_pool(options.get("pool"))
+    for name, whose in (("pretrained", "the name of a network"), ("output", "an ONNX model")):
+        if options.get(name):
+            raise UsageError(f"{name} must go with {whose}; got it for {path}")
     overrides = read_overrides(
         arch=resolve_architecture(arch, allow_code=bool(options.get("allow_code"))) if arch else None, renames=options.get("map"),
         **{name: options.get(name) for name in WEIGHT_OPTIONS},
@@ -63,7 +69,10 @@ def _inspect_weights(path: Path, options: Mapping[str, Any], facts: dict[str, An
     if spec.size != stated.size:
         resize_network(opened.module, spec.size, opened.architecture)
     pooled, own_pool = try_out(opened, spec, torch.device("cpu"))
-    facts.update(n_features=pooled.shape[1], pooling=POOLINGS[own_pool])
+    encoder = Encoder(name=path.name, architecture=str(opened.architecture), module=opened.module, input=spec, pool=pool, own_pool=own_pool)
+    if pool is not None:
+        pooled = encoder.features(trial_images(spec)[:1])["pooled"]
+    facts.update(n_features=pooled.shape[1], pooling=POOLINGS[pool if pool is not None else own_pool])
 
 
 def _by_loading(text: str, options: Mapping[str, Any]) -> Inspection:

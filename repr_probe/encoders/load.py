@@ -18,6 +18,7 @@ from repr_probe.encoders.overrides import read_overrides
 from repr_probe.encoders.pooling import check_pool
 from repr_probe.encoders.projector import projector_of
 from repr_probe.encoders.self_checks import trial_images
+from repr_probe.errors import UsageError
 
 POOLINGS = {None: "the network's own head before its classifier", "avg": "mean of the last maps or patches", "cls": "class token",
             "max": "maximum of the last maps"}  # fmt: skip
@@ -64,11 +65,17 @@ def load_encoder(
     FileFormatError when the file itself cannot be read. Nothing in a file is ever run without `allow_code`. The caller's random numbers
     are left as they were.
     """
+    if not isinstance(checkpoint, str | Path):
+        raise UsageError(f"checkpoint must be a path or a name; got a {type(checkpoint).__name__}; for a module or function: as_encoder")
     place, pool = resolve_device(device), check_pool(pool)
     spec_options: dict[str, Any] = {"image_size": image_size, "mean": mean, "std": std, "interp": interp, "crop_pct": crop_pct, "channels": channels}
     adapted = None
     if arch is None:
         adapted = open_adapter(checkpoint, allow_code=allow_code, options={**spec_options, "output": output}, pool=pool, device=place)
+    weights: dict[str, Any] = {
+        "key": key, "prefix": prefix, "role": role, "heads": heads, "stem": stem, "map": map, "allow_missing": allow_missing,
+    }  # fmt: skip
+    _check_belongs(checkpoint, adapted, {**weights, "pretrained": pretrained or None}, output)
     if adapted is not None:
         return adapted
     overrides = read_overrides(
@@ -99,3 +106,12 @@ def load_encoder(
     if pool is not None:
         encoder.features(trial_images(spec)[:1], [encoder.default_layer])  # a pooling the network does not have is refused now
     return encoder
+
+
+def _check_belongs(checkpoint: str | Path, adapted: ImageEncoder | None, weights: Mapping[str, Any], output: str | None) -> None:
+    """An option that this kind of checkpoint has no use for is a misunderstanding."""
+    given = [name for name, value in weights.items() if value is not None]
+    if adapted is not None and given:
+        raise UsageError(f"{given[0]} must go with a file of weights; got it for {checkpoint}, which runs as it stands")
+    if adapted is None and output is not None:
+        raise UsageError(f"output must go with an ONNX model; got it for {checkpoint}")

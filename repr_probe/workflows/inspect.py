@@ -31,6 +31,8 @@ def inspect(checkpoint: str | Path, **encoder: Unpack[EncoderOptions]) -> Inspec
     from repr_probe.encoders.inspection import failed
 
     options = checked_options(encoder)
+    if not isinstance(checkpoint, str | Path):
+        raise UsageError(f"checkpoint must be a path or a name; got a {type(checkpoint).__name__}; save it first, or use as_encoder")
     try:
         kind = _kind(Path(checkpoint))
         if kind in FEATURES:
