@@ -14,6 +14,7 @@ LIBRARIES = ("torchvision", "timm", "repr_probe")
 # Networks of this package: digits_net, and two whose sizes are options: repr_probe:resnet(layers=3-3-3, width=16, shortcut=A).
 OWN_NETWORKS = ("digits_net", "resnet", "vit")
 BY_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+TEXT_LIMIT = 1000
 Option = str | int | float | bool
 
 
@@ -48,6 +49,8 @@ def resolve_architecture(text: str, *, allow_code: bool = False) -> Architecture
 
     Raises CheckpointError with the nearest names when there is none.
     """
+    if len(text) > TEXT_LIMIT:
+        raise CheckpointError(f"arch must be a name of at most {TEXT_LIMIT} characters; got {len(text)}, {printable(text)!r}")
     plain, bracket, written = text.strip().partition("(")
     options = parse_options(written) if bracket else ()
     library, colon, name = plain.strip().partition(":")
@@ -59,13 +62,13 @@ def resolve_architecture(text: str, *, allow_code: bool = False) -> Architecture
             raise CheckpointError(code, code="E_NEEDS_CODE")
         return Architecture("code", text.strip())
     if library and library not in LIBRARIES:
-        raise CheckpointError(f"arch must name a library of {', '.join(LIBRARIES)} before the colon; got {text!r}")
+        raise CheckpointError(f"arch must name a library of {', '.join(LIBRARIES)} before the colon; got {printable(text)!r}")
     for candidate in (library,) if library else LIBRARIES:
         if _exists(candidate, name):
             if options and candidate != "repr_probe":
-                raise CheckpointError(f"arch must have options in brackets only for networks of repr_probe; got {text!r}")
+                raise CheckpointError(f"arch must have options in brackets only for networks of repr_probe; got {printable(text)!r}")
             return Architecture(candidate, name, options)
-    raise CheckpointError(f"arch must be a network of torchvision or timm; got {text!r}; {nearest_architectures(text)}")
+    raise CheckpointError(f"arch must be a network of torchvision or timm; got {printable(text)!r}; {nearest_architectures(text)}")
 
 
 def is_code_name(text: str) -> bool:
@@ -132,5 +135,5 @@ def _exists(library: str, name: str) -> bool:
     try:
         timm.models.get_pretrained_cfg(name)
     except RuntimeError as failure:  # the network exists, the tag behind the dot does not
-        raise CheckpointError(f"arch must have a tag timm knows; got {name!r}; leave out what follows the dot") from failure
+        raise CheckpointError(f"arch must have a tag timm knows; got {printable(name)!r}; leave out what follows the dot") from failure
     return True

@@ -8,7 +8,6 @@ from typing import Any
 
 from repr_probe.encoders.architectures import Architecture, resolve_architecture
 from repr_probe.encoders.checkpoint_file import CheckpointFile
-from repr_probe.encoders.input_spec import INTERPOLATIONS
 from repr_probe.encoders.modules import is_module
 from repr_probe.encoders.reading import Clue
 from repr_probe.encoders.source_signs import Said
@@ -16,6 +15,7 @@ from repr_probe.errors import CheckpointError
 from repr_probe.files.dead import Dead
 from repr_probe.files.inert import plain
 from repr_probe.files.printable import printable
+from repr_probe.preprocessing import INTERPOLATIONS, SMALLEST_CROP
 
 # Where programs keep their arguments, at the top of a file.
 ARGUMENTS = ("args", "opt", "hyper_parameters", "hparams", "config", "cfg", "meta", "options", "normalize_args", "lightly_train")
@@ -77,7 +77,7 @@ def argument_clues(said: Said) -> dict[str, Clue]:
     """Patch size and heads, from the words of DINO, iBOT, DINOv2, MAE and DeiT."""
     clues: dict[str, Clue] = {}
     patch = _at(said, "args.patch_size")
-    if isinstance(patch, int) and not isinstance(patch, bool) and patch > 0:
+    if isinstance(patch, int) and not isinstance(patch, bool) and 0 < patch <= 1024:
         clues["patch_size"] = Clue(patch, "args.patch_size in the file")
     for place in PLACES:
         word = _at(said, place)
@@ -115,7 +115,7 @@ def _sizes(args: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
             found["size"] = (sides, f"args.{name} in the file")
     if "crop_pct" in args:  # timm's script; elsewhere "interpolation" may be that of the augmentations
         crop, interpolation = args["crop_pct"], args.get("interpolation")
-        if isinstance(crop, int | float) and 0 < crop <= 1:
+        if isinstance(crop, int | float) and SMALLEST_CROP <= crop <= 1:
             found["crop_pct"] = (float(crop), "args.crop_pct in the file")
         if interpolation in INTERPOLATIONS:
             found["interpolation"] = (interpolation, "args.interpolation in the file")
@@ -147,7 +147,7 @@ def mmengine_facts(text: Any) -> tuple[dict[str, Clue], dict[str, tuple[Any, str
         values = {_numbers(found) for found in re.findall(rf"\b{name}\s*=\s*{NUMBERS}", text)} - {()}
         if len(values) == 1:
             stated[name] = (next(iter(values)), f"{name} in {where}, over 255")
-    if len(stated) < 2:
+    if len(stated) < 2 or min(stated["std"][0]) <= 0:
         return clues, {}, (f"{where} states no single mean and SD; ImageNet's are used: --mean, --std",)
     rgb = set(re.findall(r"\b(?:to_rgb|bgr_to_rgb)\s*=\s*(True|False)", text))
     if rgb == {"False"}:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from repr_probe.encoders.architectures import Architecture, resolve_architecture
-from repr_probe.encoders.input_spec import FIELDS, timm_config_input
+from repr_probe.encoders.input_spec import spec_from_file, stated_size, timm_config_input
 from repr_probe.encoders.reading import Clue
 from repr_probe.errors import CheckpointError
 from repr_probe.files.printable import printable
@@ -24,6 +25,9 @@ SHOWN_BY_CLUES = {"num_heads": "heads", "global_pool": "pool"}
 POOLS = {"token": "cls", "avg": "mean"}
 PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 # Numbers of PIL's filters.
+HALVES = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+OPENAI, WITHOUT_NORMALISATION = ("CLIP", "ChineseCLIP", "Bit", "Blip"), ("MobileViT",)  # beginnings of names of processors
 FILTERS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box"}
 
 
@@ -34,20 +38,23 @@ def timm_config(config: Any, name: str) -> tuple[Architecture | None, InputSpec 
     """
     if not isinstance(config, Mapping) or not isinstance(config.get("architecture"), str):
         return None
-    stated = config.get("pretrained_cfg")
-    spec = timm_config_input(stated, f"pretrained_cfg in {name}") if isinstance(stated, Mapping) else None
+    stated, where = config.get("pretrained_cfg"), f"pretrained_cfg in {name}"
+    if not isinstance(stated, Mapping) and any(key in config for key in ("input_size", "mean", "std")):
+        stated, where = config, name  # older files have it flat
+    spec = timm_config_input(stated, where) if isinstance(stated, Mapping) else None
     network = resolve_architecture(f"timm:{config['architecture']}")
     given = config.get("model_args") or {}
     changes = {key: value for key, value in given.items() if key not in WITHOUT_EFFECT} if isinstance(given, Mapping) else {"": given}
     if not changes:
         return network, spec, {}
     shown = network.name in _plain_transformers() and all(key in SHOWN_BY_TENSORS or key in SHOWN_BY_CLUES for key in changes)
-    if not shown or changes.get("global_pool", "token") not in POOLS:
+    pool, heads = changes.get("global_pool", "token"), changes.get("num_heads", 1)
+    if not shown or not isinstance(pool, str) or pool not in POOLS or not _is_count(heads):
         raise CheckpointError(f"checkpoint must be a plain timm network; {name} changes it by model_args {printable(changes)}")
     clues = {SHOWN_BY_CLUES[key]: value for key, value in changes.items() if key in SHOWN_BY_CLUES}
     if "pool" in clues:
         clues["pool"] = POOLS[clues["pool"]]
-    if (size := _pair(changes.get("img_size"))) is not None:
+    if (size := _pair(changes.get("img_size"), f"model_args in {name}", "img_size")) is not None:
         clues["image_size"] = size
         spec = spec.override(f"model_args in {name}", size=size) if spec is not None else None
     return None, spec, {key: Clue(value, f"model_args in {name}") for key, value in clues.items()}
@@ -66,11 +73,13 @@ def hugging_face_clues(config: Any, name: str) -> dict[str, Clue]:
         return {}
     inner = config.get("vision_config")
     vision = {**config, **inner} if isinstance(inner, Mapping) else config
-    clues: dict[str, Any] = {"model_type": config["model_type"]}
-    for clue, key in (("heads", "num_attention_heads"), ("eps", "layer_norm_eps"), ("patch_size", "patch_size")):
-        if _is_number(vision.get(key)):
+    clues: dict[str, Any] = {"model_type": config["model_type"]} if isinstance(config["model_type"], str) else {}
+    for clue, key in (("heads", "num_attention_heads"), ("patch_size", "patch_size")):
+        if _is_count(vision.get(key)):
             clues[clue] = vision[key]
-    if (size := _pair(vision.get("image_size"))) is not None:
+    if _is_number(vision.get("layer_norm_eps")) and 0 < vision["layer_norm_eps"] < 1:
+        clues["eps"] = vision["layer_norm_eps"]
+    if (size := _pair(vision.get("image_size"), name, "image_size")) is not None:
         clues["image_size"] = size
     if isinstance(vision.get("hidden_act"), str):
         clues["activation"] = vision["hidden_act"]
@@ -87,11 +96,12 @@ def open_clip_clues(config: Any, name: str) -> dict[str, Clue]:
         return {}
     stages = isinstance(vision.get("layers"), list)  # a ResNet, whose attention pooling is 32 times as wide as its stem
     clues: dict[str, Any] = {} if stages else {"activation": "quick_gelu" if model.get("quick_gelu") is True else "gelu"}
-    if _is_number(vision.get("width")):
-        clues["heads"] = int(vision["width"]) * (32 if stages else 1) // int(vision.get("head_width") or 64)
-    if _is_number(vision.get("patch_size")):
+    head_width = vision.get("head_width") or 64
+    if _is_count(vision.get("width"), 16384) and _is_count(head_width, 16384):
+        clues["heads"] = vision["width"] * (32 if stages else 1) // head_width
+    if _is_count(vision.get("patch_size")):
         clues["patch_size"] = vision["patch_size"]
-    if (size := _pair(vision.get("image_size"))) is not None:
+    if (size := _pair(vision.get("image_size"), name, "image_size")) is not None:
         clues["image_size"] = size
     return {key: Clue(value, name) for key, value in clues.items()}
 
@@ -101,75 +111,88 @@ def open_clip_input(config: Any, name: str) -> InputSpec | None:
     if not isinstance(stated, Mapping) or not all(_is_triple(stated.get(key)) for key in ("mean", "std")):
         return None
     clue = open_clip_clues(config, name).get("image_size")
-    size = _pair(stated.get("size")) or (clue.value if clue is not None else (224, 224))
-    return _spec(size, stated["mean"], stated["std"], str(stated.get("interpolation") or "bicubic"), 1.0, name)
+    size = _pair(stated.get("size"), name, "size") or (clue.value if clue is not None else (224, 224))
+    interpolation = stated.get("interpolation") or "bicubic"
+    return spec_from_file(name, size=size, mean=stated["mean"], std=stated["std"], interpolation=interpolation, crop_pct=1.0)
 
 
 def processor_input(config: Any, name: str) -> tuple[InputSpec, tuple[str, ...]] | None:
     """The preprocessing of a Hugging Face image processor, in our words, and what it does otherwise.
 
-    Raises CheckpointError for a filter that this package does not have.
+    Raises CheckpointError for a filter that this package does not have, and for values no image can have.
     """
     inner = config.get("image_processor") if isinstance(config, Mapping) else None
     stated = inner if isinstance(inner, Mapping) else config
     if not isinstance(stated, Mapping) or not ("image_mean" in stated or "do_normalize" in stated or "size" in stated):
         return None
     size, crop_pct, notes = _processor_size(stated, name)
-    mean, std = _processor_values(stated)
+    mean, std, usual = _processor_values(stated, name)
     chosen = stated.get("resample", 2)
-    if chosen not in FILTERS:
+    if type(chosen) is not int or chosen not in FILTERS:
         raise CheckpointError(f"{name} must name a filter of {', '.join(FILTERS.values())}; got resample {printable(chosen)}; give --interp")
-    return _spec(size, mean, std, FILTERS[chosen], crop_pct, name), notes
+    order = "bgr" if stated.get("do_flip_channel_order") is True and len(mean) == 3 else "rgb"
+    spec = spec_from_file(name, size=size, mean=mean, std=std, interpolation=FILTERS[chosen], crop_pct=crop_pct, order=order)
+    return replace(spec, sources={**spec.sources, **dict.fromkeys(("mean", "std"), usual)} if usual else spec.sources), notes
 
 
 def _processor_size(stated: Config, name: str) -> tuple[tuple[int, int], float, tuple[str, ...]]:
     given, crop = stated.get("size"), stated.get("crop_size")
-    edge = given.get("shortest_edge") if isinstance(given, Mapping) else None
+    short = given.get("shortest_edge") if isinstance(given, Mapping) else None
+    edge = None if short is None else stated_size(short, name, "shortest_edge")[0]
     crop_pct = stated.get("crop_pct")
-    if isinstance(edge, int) and _is_number(crop_pct) and crop_pct:  # ConvNeXt's processor: size is what comes out
-        return (edge, edge), float(crop_pct) if edge < 384 else 1.0, ()
-    if stated.get("do_center_crop") and (cut := _pair(crop)) is not None:
-        resized = edge if isinstance(edge, int) else min(_pair(given) or cut)
+    if edge is not None and crop_pct is not None:  # ConvNeXt's processor: size is what comes out
+        return (edge, edge), crop_pct if edge < 384 else 1.0, ()
+    if stated.get("do_center_crop") and (cut := _pair(crop, name, "crop_size")) is not None:
+        resized = edge if edge is not None else min(_pair(given, name, "size") or cut)
         return cut, min(cut) / resized, ()
-    out = (edge, edge) if isinstance(edge, int) else _pair(given) or (224, 224)
+    out = (edge, edge) if edge is not None else _pair(given, name, "size") or (224, 224)
     note = f"{name} stretches images to {out[0]} x {out[1]}; here the shorter side is resized and the centre is cut"
-    return out, 1.0, (note,) if stated.get("do_resize", True) and not isinstance(edge, int) else ()
+    return out, 1.0, (note,) if stated.get("do_resize", True) and edge is None else ()
 
 
-def _processor_values(stated: Config) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and SD for pixels in [0, 1], whatever range the processor brings them to first."""
+def _processor_values(stated: Config, name: str) -> tuple[tuple[float, ...], tuple[float, ...], str]:
+    """Mean and SD for pixels in [0, 1], whatever range the processor brings them to first, and where they are from if not from the file."""
     factor = stated.get("rescale_factor", 1 / 255) if stated.get("do_rescale", True) else 1.0
+    if not _is_number(factor) or not 1e-6 < factor < 1e6:
+        raise CheckpointError(f"{name} must have rescale_factor as a number above 0; got {printable(factor)}; correct it there")
     scale = 255 * float(factor)
-    means, stds = stated.get("image_mean"), stated.get("image_std")
-    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
-    std: tuple[float, ...] = (1.0, 1.0, 1.0)
-    if stated.get("do_normalize", True) and _is_triple(means) and _is_triple(stds):
-        mean, std = tuple(map(float, means or ())), tuple(map(float, stds or ()))
-    if abs(scale - 1) < 1e-9:
-        return mean, std
-    return tuple(value / scale for value in mean), tuple(value / scale for value in std)
+    (mean, std), usual = _normalisation(stated, name)
+    if abs(scale - 1) < 1e-9 or usual:
+        return mean, std, usual
+    return tuple(value / scale for value in mean), tuple(value / scale for value in std), usual
 
 
-def _spec(size: tuple[int, int], mean: Any, std: Any, interpolation: str, crop_pct: float, source: str) -> InputSpec:
-    return InputSpec(
-        size=size, mean=tuple(map(float, mean)), std=tuple(map(float, std)), interpolation=interpolation, crop_pct=crop_pct,
-        sources=dict.fromkeys(FIELDS, source),
-    )  # fmt: skip
+def _normalisation(stated: Config, name: str) -> tuple[tuple[tuple[float, ...], tuple[float, ...]], str]:
+    """As the file says, else as transformers has it where a processor is silent: halves, OpenAI's numbers or none, by its class."""
+    kind = str(stated.get("image_processor_type") or stated.get("feature_extractor_type") or "")[:100]
+    plain, means, stds = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)), stated.get("image_mean"), stated.get("image_std")
+    if not stated.get("do_normalize", True):
+        return plain, ""
+    if means is None and stds is None:
+        if kind.startswith(WITHOUT_NORMALISATION) or "do_flip_channel_order" in stated:
+            return plain, f"{name} without normalisation"
+        if kind.startswith(OPENAI):
+            return CLIP, f"{name} without image_mean: OpenAI's, as transformers has it for {kind}"
+        return HALVES, f"{name} without image_mean: 0.5, as transformers has it for {printable(kind) or 'ViTImageProcessor'}"
+    if not _is_triple(means) or not _is_triple(stds):
+        got = f"image_mean {printable(means)} and image_std {printable(stds)}"
+        raise CheckpointError(f"{name} must have image_mean and image_std as one or three numbers; got {got}; correct it there")
+    return (tuple(map(float, means or ())), tuple(map(float, stds or ()))), ""
 
 
-def _pair(value: Any) -> tuple[int, int] | None:
-    """Height and width out of 224, [224, 224] or {"height": 224, "width": 224}."""
+def _pair(value: Any, source: str, field: str) -> tuple[int, int] | None:
+    """Height and width out of 224, [224, 224] or {"height": 224, "width": 224}; None where there is nothing of the kind."""
     if isinstance(value, Mapping):
-        value = (value.get("height"), value.get("width"))
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = (value, value)
-    if isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(side, int) and side > 0 for side in value):
-        return value[0], value[1]
-    return None
+        value = [value["height"], value["width"]] if "height" in value and "width" in value else None
+    return None if value is None else stated_size(value, source, field)
+
+
+def _is_count(value: Any, largest: int = 1024) -> bool:
+    return type(value) is int and 0 < value <= largest
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e30
 
 
 def _is_triple(value: Any) -> bool:

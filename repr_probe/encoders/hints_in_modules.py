@@ -13,6 +13,7 @@ from repr_probe.files.inert import Dead
 SOURCE = "attributes of the pickled module"
 # The feed-forward part of a transformer's block; projection heads have activations of their own.
 FEED_FORWARD = re.compile(r"(?:^|\.)(?:blocks|layers|layer|resblocks)\.\w+\.(?:.*\.)?(?:mlp|ffn|intermediate)(?:\.|$)")
+ATTENTION = ("attn", "self_attn", "attention", "self_attention")
 DEPTH = 3
 
 
@@ -43,10 +44,14 @@ def _modules(content: Any) -> Iterator[Dead]:
 def _clues_of(facts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     kinds = {name: str(fact.get("class", "")).rpartition(".")[2] for name, fact in facts.items()}
     clues: dict[str, Any] = {}
-    for clue, wanted, attribute in (("heads", "", "num_heads"), ("eps", "LayerNorm", "eps")):
-        values = {fact[attribute] for name, fact in facts.items() if isinstance(fact.get(attribute), int | float) and wanted in kinds[name]}
-        if len(values) == 1:
-            clues[clue] = next(iter(values))
+    heads = {fact["num_heads"] for fact in facts.values() if type(fact.get("num_heads")) is int and 0 < fact["num_heads"] <= 1024}
+    if len(heads) == 1:
+        clues["heads"] = next(iter(heads))
+    # Only in a transformer: the normalisations of a ResNet, which has LayerNorm in its head at most, have another eps.
+    if heads or any(name.rpartition(".")[2] in ATTENTION for name in facts):
+        small = {fact["eps"] for name, fact in facts.items() if "LayerNorm" in kinds[name] and type(fact.get("eps")) is float}
+        if len(small) == 1 and 0 < min(small) < 1:
+            clues["eps"] = next(iter(small))
     activations = {kind for name, kind in kinds.items() if kind in ("GELU", "QuickGELU") and FEED_FORWARD.search(name)}
     if len(activations) == 1:
         clues["activation"] = "quick_gelu" if activations == {"QuickGELU"} else "gelu"
@@ -78,5 +83,5 @@ def _resnet_clues(facts: Mapping[str, Mapping[str, Any]], kinds: Mapping[str, st
 def _side(value: Any) -> int | None:
     """The one number of 2 or (2, 2)."""
     if isinstance(value, tuple | list):
-        return _side(value[0]) if len(set(value)) == 1 else None
+        return _side(value[0]) if value and type(value[0]) is int and all(part == value[0] for part in value) else None
     return value if isinstance(value, int) else None

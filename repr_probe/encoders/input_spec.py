@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from repr_probe.encoders.architectures import Architecture
 from repr_probe.errors import CheckpointError, UsageError
-from repr_probe.preprocessing import InputSpec
+from repr_probe.files.printable import printable
+from repr_probe.preprocessing import INTERPOLATIONS, ORDERS, SMALLEST_CROP, InputSpec
 
-INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "box")
-ORDERS = ("rgb", "bgr")
+LARGEST_STATED = 4096  # pixels of a side that a file may state; --image-size goes further
 FIELDS = ("size", "mean", "std", "interpolation", "crop_pct")
 
 
@@ -46,14 +47,15 @@ def _timm_input(name: str) -> InputSpec:
 
 def timm_config_input(config: Mapping[str, Any], source: str) -> InputSpec:
     """The specification inside a timm `pretrained_cfg`; what it does not say is timm's default."""
-    from timm.data import resolve_data_config
+    from timm.data import constants
 
-    resolved = resolve_data_config({}, pretrained_cfg=dict(config))
-    _, height, width = resolved["input_size"]
-    return InputSpec(
-        size=(height, width), mean=tuple(resolved["mean"]), std=tuple(resolved["std"]), interpolation=resolved["interpolation"],
-        crop_pct=resolved["crop_pct"], sources=dict.fromkeys(FIELDS, source),
-    )  # fmt: skip
+    default = {"input_size": (3, 224, 224), "mean": constants.IMAGENET_DEFAULT_MEAN, "std": constants.IMAGENET_DEFAULT_STD,
+               "interpolation": "bicubic", "crop_pct": constants.DEFAULT_CROP_PCT}  # fmt: skip
+    said = {**default, **{name: config[name] for name in default if config.get(name) is not None}}
+    size = said.pop("input_size")
+    if not isinstance(size, list | tuple) or len(size) != 3:
+        raise CheckpointError(f"{source} must have input_size as channels, height and width; got {printable(size)}; correct it there")
+    return spec_from_file(source, size=list(size[1:]), **said)
 
 
 def _torchvision_input(name: str, pretrained: bool) -> InputSpec:
@@ -74,10 +76,27 @@ def stated_input(block: Mapping[str, Any], source: str) -> InputSpec:
     missing = [name for name in FIELDS if name not in block]
     if missing:
         raise CheckpointError(f"{source} must state its whole input; got none for {', '.join(missing)}")
-    return InputSpec(
-        size=_pair(block["size"]), mean=tuple(map(float, block["mean"])), std=tuple(map(float, block["std"])),
-        interpolation=str(block["interpolation"]), crop_pct=float(block["crop_pct"]), sources=dict.fromkeys(FIELDS, source),
-    )  # fmt: skip
+    return spec_from_file(source, **{name: block[name] for name in FIELDS}, order=block.get("order", "rgb"))
+
+
+def spec_from_file(source: str, *, size: Any, mean: Any, std: Any, interpolation: Any, crop_pct: Any, order: Any = "rgb") -> InputSpec:
+    """The specification of values that stand in a file, of any type; CheckpointError names the file and what is wrong in it."""
+    try:
+        numbers = {name: tuple(value) if isinstance(value, list | tuple) else value for name, value in (("mean", mean), ("std", std))}
+        sources = dict.fromkeys(FIELDS if order == "rgb" else (*FIELDS, "order"), source)
+        spec = InputSpec(size=stated_size(size, source, "size"), interpolation=interpolation, crop_pct=crop_pct, order=order, sources=sources,
+                         **numbers)  # fmt: skip
+    except UsageError as failure:
+        raise CheckpointError(f"{source} must state what images can have; {failure}; correct it there") from None
+    return replace(spec, mean=tuple(map(float, spec.mean)), std=tuple(map(float, spec.std)), crop_pct=float(spec.crop_pct))
+
+
+def stated_size(value: Any, source: str, field: str) -> tuple[int, int]:
+    """(height, width) out of the number or the two that a file states."""
+    sides = (value, value) if isinstance(value, int) else value
+    if isinstance(sides, list | tuple) and len(sides) == 2 and all(type(side) is int and 1 <= side <= LARGEST_STATED for side in sides):
+        return sides[0], sides[1]
+    raise CheckpointError(f"{source} must have {field} as whole numbers of pixels up to {LARGEST_STATED}; got {printable(value)}; correct it there")
 
 
 def averaged_over_colours(spec: InputSpec) -> InputSpec:
@@ -108,7 +127,7 @@ def overridden(
             raise UsageError(f"interp must be one of {', '.join(INTERPOLATIONS)}; got {interp!r}")
         spec = spec.override("--interp", interpolation=interp)
     if crop_pct is not None:
-        if not 0 < crop_pct <= 2:
+        if not SMALLEST_CROP <= crop_pct <= 2:
             raise UsageError(f"crop_pct must be above 0 and at most 2 (0.875: 256 px cut to 224); got {crop_pct}")
         spec = spec.override("--crop-pct", crop_pct=float(crop_pct))
     if channels is not None:

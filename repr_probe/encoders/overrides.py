@@ -9,6 +9,7 @@ from typing import Any
 
 from repr_probe.encoders.architectures import Architecture
 from repr_probe.errors import UsageError
+from repr_probe.files.printable import printable
 
 ROLES = ("ema", "online")
 STEMS = ("imagenet", "cifar", "solo")
@@ -61,13 +62,25 @@ def read_overrides(
     if heads is not None and heads < 1:
         raise UsageError(f"heads must be 1 or more; got {heads}")
     pairs = list(renames.items()) if isinstance(renames, Mapping) else [_pair(text) for text in renames or ()]
-    for pattern, _ in pairs:
-        try:
-            re.compile(pattern)
-        except re.error as failure:
-            raise UsageError(f"map must start with a regular expression; got {pattern!r} ({failure})") from None
+    for pattern, new in pairs:
+        _check_rename(pattern, new)
     patterns = (allow_missing,) if isinstance(allow_missing, str) else tuple(allow_missing or ())
     return Overrides(arch, key, None if prefix is None else prefix.rstrip("."), role, heads, stem, tuple(pairs), patterns)
+
+
+def _check_rename(pattern: str, new: str) -> None:
+    try:
+        compiled = re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as failure:
+        raise UsageError(f"map must start with a regular expression; got {printable(pattern)!r} ({printable(failure)})") from None
+    try:
+        # An expression that always matches, with the groups of this one: its replacement is read, and nothing else.
+        named = {number: name for name, number in compiled.groupindex.items()}
+        groups = "".join(f"(?P<{named[number]}>)" if number in named else "()" for number in range(1, compiled.groups + 1))
+        re.sub(groups, new, "", count=1)
+    except (re.error, IndexError) as failure:
+        got = f"got {printable(new)!r} for {printable(pattern)!r} ({printable(failure)})"
+        raise UsageError(f"map must put in text and groups of its expression (\\1, \\g<name>); {got}") from None
 
 
 def _pair(text: str) -> tuple[str, str]:

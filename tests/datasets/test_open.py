@@ -159,5 +159,5 @@ def test_folder_here_is_named_by_its_own_name(image_tree, rgb, monkeypatch):
 
 
 def test_impossible_specification_comes_first():
-    with pytest.raises(UsageError, match="interpolation must be one of"):
-        open_dataset("nowhere", InputSpec((8, 8), (0.0,), (1.0,), "cubic"))
+    with pytest.raises(UsageError, match="mean must have 1"):
+        open_dataset("nowhere", InputSpec((8, 8), (0.0, 0.0), (1.0, 1.0)))

@@ -86,15 +86,15 @@ def test_picklable():
 
 
 @pytest.mark.parametrize(
-    ("spec", "message"),
+    ("values", "message"),
     [
-        (InputSpec((8, 8), (0.0, 0.0), (1.0, 1.0)), r"mean must have 1 \(grey\) or 3 \(RGB\) values; got 2"),
-        (InputSpec((8, 8), (0.0,), (1.0,) * 3), "std must have as many values as mean; got 3 for 1"),
-        (InputSpec((8, 8), (0.0,), (1.0,), "cubic"), "interpolation must be one of nearest, bilinear, .*; got 'cubic'"),
-        (InputSpec((0, 8), (0.0,), (1.0,)), r"must be positive; got \(0, 8\) and 1.0"),
-        (InputSpec((8, 8), (0.0,), (1.0,), "bilinear", 0.0), r"must be positive; got \(8, 8\) and 0.0"),
+        (((8, 8), (0.0, 0.0), (1.0, 1.0)), r"mean must have 1 \(grey\) or 3 \(RGB\) values; got 2"),
+        (((8, 8), (0.0,), (1.0,) * 3), "std must have as many values as mean; got 3 for 1"),
+        (((8, 8), (0.0,), (1.0,), "cubic"), "interpolation must be one of nearest, bilinear, .*; got 'cubic'"),
+        (((0, 8), (0.0,), (1.0,)), r"size must be positive: .*; got \(0, 8\)"),
+        (((8, 8), (0.0,), (1.0,), "bilinear", 0.0), r"crop_pct must be between 0.01 and 2; got 0.0"),
     ],
 )
-def test_impossible_specification(spec, message):
+def test_impossible_specification(values, message):
     with pytest.raises(UsageError, match=message):
-        build_transform(spec)
+        build_transform(InputSpec(*values))

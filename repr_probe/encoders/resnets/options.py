@@ -43,7 +43,9 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 POOLED_STEMS = ("imagenet", "deep")
 CLIP_OPTIONS = {"layers", "width", "stem", "heads", "grid", "out", "eps"}
-LARGEST = 65536  # channels, blocks and other sizes: far above any network, small enough never to fill the memory with one layer
+# Far above any network, and small enough to be built: a file may name any.
+LARGEST = 16384  # channels
+LIMITS = {"layers": 200, "heads": 1024, "grid": 128, "stem_kernel": 31}
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def checked(options: Mapping[str, Any]) -> dict[str, Any]:
     """Every option, with defaults; raises CheckpointError for a name or a value that does not exist."""
     for name in options:
         if name not in DEFAULTS:
-            near = difflib.get_close_matches(name, list(DEFAULTS), n=1, cutoff=0.4) or ["layers"]
+            near = difflib.get_close_matches(name[:50], list(DEFAULTS), n=1, cutoff=0.4) or ["layers"]
             known = ", ".join(DEFAULTS)
             raise CheckpointError(f"arch must have options of repr_probe:resnet ({known}); got {printable(name)}; nearest: {near[0]}")
     full = {**DEFAULTS, **options}
@@ -110,8 +112,9 @@ def sizes_of(options: Mapping[str, Any]) -> Sizes:
     full = checked(options)
     layers = numbers("layers", full["layers"])
     planes = numbers("planes", full["planes"]) if full["planes"] != "" else tuple(full["width"] * 2**stage for stage in range(len(layers)))
-    if len(layers) not in (3, 4) or len(planes) != len(layers):
-        raise CheckpointError(f"arch must have 3 or 4 stages and channels for each; got layers={full['layers']}, planes={full['planes']}")
+    if len(layers) not in (3, 4) or len(planes) != len(layers) or max(planes) > LARGEST:
+        got = f"layers={printable(full['layers'])}, planes={'-'.join(map(str, planes[:4]))}"
+        raise CheckpointError(f"arch must have 3 or 4 stages and up to {LARGEST} channels for each; got {got}")
     pool = full["stem"] in POOLED_STEMS if full["stem_pool"] == "" else full["stem_pool"]
     if not isinstance(pool, bool):
         raise CheckpointError(f"arch must have stem_pool as True or False; got stem_pool={printable(full['stem_pool'])}")
@@ -136,9 +139,10 @@ def numbers(name: str, text: Any) -> tuple[int, ...]:
     >>> numbers("layers", "3-4-6-3")
     (3, 4, 6, 3)
     """
-    parts = str(text).split("-")
-    if not all(part.isascii() and part.isdigit() and 0 < len(part) <= 5 and 0 < int(part) <= LARGEST for part in parts):
-        raise CheckpointError(f"arch must have {name} as whole numbers such as 3-4-6-3; got {name}={printable(text)}")
+    largest = LIMITS.get(name, LARGEST)
+    parts = str(text)[:200].split("-")
+    if not all(part.isascii() and part.isdigit() and 0 < len(part) <= 5 and 0 < int(part) <= largest for part in parts):
+        raise CheckpointError(f"arch must have {name} as whole numbers such as 3-4-6-3, up to {largest}; got {name}={printable(text)}")
     return tuple(map(int, parts))
 
 
@@ -151,8 +155,9 @@ def _stem_widths(full: Mapping[str, Any], width: int) -> tuple[int, ...]:
 
 
 def _whole(name: str, value: Any, *, smallest: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not smallest <= value <= LARGEST:
-        raise CheckpointError(f"arch must have {name} as a whole number from {smallest}; got {name}={printable(value)}")
+    if isinstance(value, bool) or not isinstance(value, int) or not smallest <= value <= LIMITS.get(name, LARGEST):
+        largest = LIMITS.get(name, LARGEST)
+        raise CheckpointError(f"arch must have {name} as a whole number from {smallest} to {largest}; got {name}={printable(value)}")
 
 
 def _check_together(full: Mapping[str, Any], given: set[str]) -> None:

@@ -11,6 +11,7 @@ from torch import nn
 
 from repr_probe.encoders.architectures import Option
 from repr_probe.errors import CheckpointError
+from repr_probe.files.printable import printable
 
 # The usual network: ViT-B/16. hidden=0: four times the width. patch: a number, or "16x8" (height x width).
 # position: "all" a learned table for every token; "patches" one for the patches alone; "rope" DINOv3's rotation and no table.
@@ -28,6 +29,9 @@ WORDS = {
     "pool": ("cls", "mean", "both"),
     "position": ("all", "patches", "rope"),
 }
+# (smallest, largest): far beyond any network, and small enough to be built, for a file may name any.
+LIMITS = {"depth": (1, 200), "heads": (1, 512), "width": (1, 16384), "hidden": (0, 65536), "registers": (0, 1024), "eps": (1e-15, 0.1)}
+LARGEST_PATCH = 1024
 IMAGE_SIZE = 224
 
 
@@ -58,17 +62,17 @@ def checked(options: Mapping[str, Option]) -> dict[str, Any]:
     """Every option with its value, the usual one where it is not given; raises CheckpointError for what cannot be built."""
     for name, value in options.items():
         if name not in USUAL:
-            near = difflib.get_close_matches(name, USUAL, n=2, cutoff=0.5) or sorted(USUAL)
-            raise CheckpointError(f"arch must have options of repr_probe:vit; got {name!r}; nearest: {', '.join(near)}")
+            near = difflib.get_close_matches(name[:50], USUAL, n=2, cutoff=0.5) or sorted(USUAL)
+            raise CheckpointError(f"arch must have options of repr_probe:vit; got {printable(name)!r}; nearest: {', '.join(near)}")
         wanted = type(USUAL[name])
         if name == "patch":
             patch_of(value)
         elif type(value) is not wanted and not (wanted is float and type(value) is int):
-            raise CheckpointError(f"arch must have {name} as in {name}={USUAL[name]}; got {name}={value}")
+            raise CheckpointError(f"arch must have {name} as in {name}={USUAL[name]}; got {name}={printable(value)}")
         if name in WORDS and value not in WORDS[name]:
-            raise CheckpointError(f"arch must have {name} one of {', '.join(WORDS[name])}; got {name}={value}")
-        if name in ("depth", "heads", "width") and int(value) < 1:
-            raise CheckpointError(f"arch must have {name} of 1 or more; got {name}={value}")
+            raise CheckpointError(f"arch must have {name} one of {', '.join(WORDS[name])}; got {name}={printable(value)}")
+        if name in LIMITS and not LIMITS[name][0] <= value <= LIMITS[name][1]:  # type: ignore[operator]
+            raise CheckpointError(f"arch must have {name} of {LIMITS[name][0]} to {LIMITS[name][1]}; got {name}={printable(value)}")
     chosen = {**USUAL, **options}
     _check_together(chosen)
     return chosen
@@ -95,9 +99,10 @@ def patch_of(value: Option) -> tuple[int, int]:
     >>> patch_of(16), patch_of("16x8")
     ((16, 16), (16, 8))
     """
-    parts = [int(part) for part in str(value).split("x") if part.isdigit()]
-    if isinstance(value, bool) or not 1 <= len(parts) <= 2 or min(parts) < 1 or "x".join(map(str, parts)) != str(value):
-        raise CheckpointError(f"arch must have patch as in patch=16 or patch=16x8; got patch={value}")
+    text = printable(value)
+    parts = [int(part) for part in text.split("x") if part.isascii() and part.isdigit() and len(part) <= 4]
+    if isinstance(value, bool) or not 1 <= len(parts) <= 2 or not 1 <= min(parts) <= max(parts) <= LARGEST_PATCH or "x".join(map(str, parts)) != text:
+        raise CheckpointError(f"arch must have patch as in patch=16 or patch=16x8, up to {LARGEST_PATCH}; got patch={text}")
     return parts[0], parts[-1]
 
 
