@@ -86,5 +86,5 @@ def _check_rename(pattern: str, new: str) -> None:
 def _pair(text: str) -> tuple[str, str]:
     pattern, arrow, new = text.partition("=>")
     if not arrow:
-        raise UsageError(f"map must be written REGEX=>NEW; got {text!r}; for example '^trunk\\.=>backbone.'")
+        raise UsageError(f"map must be written REGEX=>NEW; got {printable(text)!r}; for example '^trunk\\.=>backbone.'")
     return pattern, new

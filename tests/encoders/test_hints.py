@@ -17,7 +17,10 @@ from repr_probe.encoders.checkpoint_file import CheckpointFile, read_checkpoint
 from repr_probe.encoders.hints import Hint, find_hint
 from repr_probe.encoders.hints_in_arguments import mmengine_facts, said_in
 from repr_probe.encoders.hints_in_config import hugging_face_clues, open_clip_clues, open_clip_input, processor_input
+from repr_probe.encoders.hints_in_modules import module_clues
+from repr_probe.encoders.input_spec import stated_input
 from repr_probe.errors import CheckpointError
+from repr_probe.files.dead import Dead
 from repr_probe.preprocessing import InputSpec
 
 Save = Callable[[Any], Path]
@@ -92,6 +95,23 @@ class TestWords:
         save_file(WEIGHTS, tmp_path / "mine", metadata={"repr_probe": json.dumps(block)})
         hint = find_hint(read_checkpoint(tmp_path / "mine"))
         assert hint.certain and hint.input is not None and hint.input.mean == (0.3,) and hint.source == "metadata of mine"
+
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("size", "abc"), ("size", None), ("size", [5000, 5000]), ("mean", None), ("mean", "x"), ("mean", [10**400]), ("std", [0]), ("std", [-1.0]),
+            ("std", [1, 1, 1]), ("interpolation", "evil"), ("interpolation", [1]), ("crop_pct", "x"), ("crop_pct", 0), ("crop_pct", 1e-9),
+        ],
+    )  # fmt: skip
+    def test_own_block_of_impossible_input(self, name: str, value: Any) -> None:
+        block = {"size": [8, 8], "mean": [0.3], "std": [0.4], "interpolation": "nearest", "crop_pct": 1.0, name: value}
+        with pytest.raises(CheckpointError, match=rf"^metadata of mine must .*{name} .*; got .*; correct it there$"):
+            stated_input(block, "metadata of mine")
+
+    def test_own_block_of_blue_first(self) -> None:
+        block = {"size": [8, 8], "mean": [0.3] * 3, "std": [0.4] * 3, "interpolation": "nearest", "crop_pct": 1, "order": "bgr"}
+        assert stated_input(block, "mine").order == "bgr" and stated_input(block, "mine").sources["order"] == "mine"
 
 
 class TestSaid:
@@ -239,6 +259,40 @@ class TestProcessors:
         with pytest.raises(CheckpointError, match=r"preprocessor_config\.json must name a filter of nearest, .*; got resample 5; give --interp"):
             self.spec(resample=5)
 
+    @pytest.mark.parametrize(
+        ("config", "message"),
+        [
+            ({"rescale_factor": 0}, "rescale_factor as a number above 0; got 0"),
+            ({"rescale_factor": "x"}, "rescale_factor as a number above 0; got x"),
+            ({"rescale_factor": None}, "rescale_factor as a number above 0; got None"),
+            ({"resample": [1]}, r"must name a filter of .*; got resample \[1\]"),
+            ({"size": {"shortest_edge": 0}}, "shortest_edge as whole numbers of pixels up to 4096; got 0"),
+            ({"size": 10**30}, "size as whole numbers of pixels up to 4096"),
+            ({"do_center_crop": True, "crop_size": 0}, "crop_size as whole numbers of pixels up to 4096; got 0"),
+            ({"size": {"shortest_edge": 224}, "crop_pct": 0}, "crop_pct must be between 0.01 and 2; got 0"),
+            ({"image_mean": ["a"]}, r"image_mean and image_std as one or three numbers; got image_mean \['a'\]"),
+        ],
+    )
+    def test_values_no_image_can_have(self, config: dict[str, Any], message: str) -> None:
+        with pytest.raises(CheckpointError, match=message):
+            self.spec(**config)
+
+    @pytest.mark.parametrize(
+        ("config", "mean", "source"),
+        [
+            ({}, 0.5, "without image_mean: 0.5, as transformers has it for ViTImageProcessor"),
+            ({"image_processor_type": "CLIPImageProcessor"}, 0.48145466, "without image_mean: OpenAI's, as transformers has it for CLIPImageProcessor"),
+            ({"image_processor_type": "MobileViTImageProcessor"}, 0.0, "without normalisation"),
+            ({"do_normalize": False}, 0.0, "preprocessor_config.json"),
+        ],
+    )
+    def test_without_mean(self, config: dict[str, Any], mean: float, source: str) -> None:
+        found = processor_input({"size": 224, **config}, "preprocessor_config.json")
+        assert found is not None and found[0].mean[0] == mean and found[0].sources["mean"].endswith(source)
+
+    def test_blue_first(self) -> None:
+        assert self.spec(do_flip_channel_order=True).order == "bgr" and self.spec(do_flip_channel_order=False).order == "rgb"
+
     @pytest.mark.parametrize("config", [None, [], {}, {"feature_size": 80}])
     def test_processors_of_other_things(self, config: Any) -> None:
         assert processor_input(config, "x") is None
@@ -304,3 +358,44 @@ class TestTimm:
     def test_changes_without_effect(self) -> None:
         hint = with_config(**{"config.json": {"architecture": "test_resnet", "model_args": {"num_classes": 5, "drop_rate": 0.1}}})
         assert str(hint.architecture) == "timm:test_resnet" and hint.certain
+
+    def test_older_files_have_it_flat(self) -> None:
+        flat = {"architecture": "test_resnet", "input_size": [3, 96, 96], "mean": [0.1, 0.2, 0.3], "std": [1, 1, 1], "crop_pct": 0.9}
+        hint = with_config(**{"config.json": flat})
+        assert hint.input is not None and (hint.input.size, hint.input.mean, hint.input.crop_pct) == ((96, 96), (0.1, 0.2, 0.3), 0.9)
+        assert hint.input.sources["mean"] == "config.json"
+
+    @pytest.mark.parametrize(
+        ("stated", "message"),
+        [
+            ({"input_size": "abc"}, "pretrained_cfg in config.json must have input_size as channels, height and width; got abc"),
+            ({"input_size": [3, 10**9, 4]}, "must have size as whole numbers of pixels up to 4096"),
+            ({"mean": ["a"]}, r"must state what images can have; mean must be finite numbers, one for each channel; got \('a',\)"),
+            ({"std": [0, 0, 0]}, "std must be positive"),
+            ({"crop_pct": 0}, "crop_pct must be between 0.01 and 2; got 0"),
+        ],
+    )
+    def test_values_no_image_can_have(self, stated: dict[str, Any], message: str) -> None:
+        with pytest.raises(CheckpointError, match=message):
+            with_config(**{"config.json": {"architecture": "test_resnet", "pretrained_cfg": stated}})
+
+    @pytest.mark.parametrize("args", [{"global_pool": [1]}, {"num_heads": "x"}, {"num_heads": 10**9}])
+    def test_arguments_no_network_has(self, args: dict[str, Any]) -> None:
+        with pytest.raises(CheckpointError, match="must be a plain timm network"):
+            with_config(**{"config.json": {"architecture": "test_vit", "model_args": args}})
+
+
+class TestModules:
+    def module(self, *, attention: bool) -> Dead:
+        made = {"norm": torch.nn.LayerNorm(4, eps=1e-3), "bn": torch.nn.BatchNorm2d(4), "attn" if attention else "fc": torch.nn.Linear(4, 4)}
+        dead = {name: self.dead(type(module).__name__, vars(module)) for name, module in made.items()}
+        return self.dead("Sequential", {"_parameters": {}, "_buffers": {}, "_modules": dead})
+
+    def dead(self, name: str, state: Any) -> Dead:
+        dead = Dead(f"torch.nn.modules.x.{name}")
+        dead.state = dict(state)
+        return dead
+
+    def test_eps_of_layer_norm_is_for_transformers(self) -> None:
+        assert values(module_clues(self.module(attention=True)))["eps"] == 1e-3
+        assert "eps" not in module_clues(self.module(attention=False))
