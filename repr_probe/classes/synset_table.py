@@ -90,7 +90,7 @@ def curated(dataset: str) -> dict[str, Row]:
 def curated_datasets() -> tuple[str, ...]:
     """
     >>> curated_datasets()
-    ('cifar10', 'stl10', 'fashion_mnist', 'cifar100', 'food101')
+    ('cifar10', 'stl10', 'fashion_mnist', 'cifar100', 'food101', 'digits')
     """
     return tuple(name for name, _ in _tables().values())
 
@@ -102,8 +102,8 @@ def datasets_with(class_names: Iterable[str]) -> tuple[str, ...]:
     (('cifar100',), ('cifar10', 'stl10'), ())
     """
     wanted = {plain(name) for name in class_names}
-    if not wanted:
-        return ()
+    if not wanted or all(name.isdigit() for name in wanted):
+        return ()  # numbers are the classes of many data sets
     found = [(len(rows), name) for name, rows in _tables().values() if wanted <= {plain(known) for known in rows}]
     return tuple(name for _, name in sorted(found, key=lambda pair: pair[0]))
 

@@ -69,18 +69,14 @@ def load_encoder(
         raise UsageError(f"checkpoint must be a path or a name; got a {type(checkpoint).__name__}; for a module or function: as_encoder")
     place, pool = resolve_device(device), check_pool(pool)
     spec_options: dict[str, Any] = {"image_size": image_size, "mean": mean, "std": std, "interp": interp, "crop_pct": crop_pct, "channels": channels}
-    adapted = None
-    if arch is None:
-        adapted = open_adapter(checkpoint, allow_code=allow_code, options={**spec_options, "output": output}, pool=pool, device=place)
-    weights: dict[str, Any] = {
-        "key": key, "prefix": prefix, "role": role, "heads": heads, "stem": stem, "map": map, "allow_missing": allow_missing,
-    }  # fmt: skip
-    _check_belongs(checkpoint, adapted, {**weights, "pretrained": pretrained or None}, output)
+    handed = {**spec_options, "output": output}
+    adapted = open_adapter(checkpoint, allow_code=allow_code, options=handed, pool=pool, device=place) if arch is None else None
+    weights: dict[str, Any] = {"key": key, "prefix": prefix, "role": role, "heads": heads, "stem": stem, "allow_missing": allow_missing}
+    _check_belongs(checkpoint, adapted, {**weights, "map": map, "pretrained": pretrained or None}, output)
     if adapted is not None:
         return adapted
     overrides = read_overrides(
-        arch=resolve_architecture(arch, allow_code=allow_code) if arch else None, key=key, prefix=prefix, role=role, heads=heads, stem=stem,
-        renames=map, allow_missing=allow_missing,
+        arch=resolve_architecture(arch, allow_code=allow_code) if arch else None, renames=map, **weights
     )  # fmt: skip
     opened = open_checkpoint(checkpoint, overrides, pretrained)
     spec = overridden(opened.input, **spec_options)

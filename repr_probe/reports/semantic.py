@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 TEXT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 TEMPLATE = "a photo of a {}."
 REFERENCES = ("wordnet", "text")
-SOURCES = {"centroids": "class centroids: means of unit rows", "classifier": "classifier rows"}
+SOURCES = {"centroids": "class centroids: means of unit rows", "classifier": "classifier rows", "prototypes": "class centroids as given"}
 FEW_IMAGES = 10
 SURPRISES = 5
 NEARER, FARTHER = "nearer than the reference", "farther than the reference"
@@ -83,16 +83,14 @@ def semantic_report(
     Raises InputError for input outside the contract, fewer than three usable classes (E_CLASSES), references that tell no two classes apart
     (E_CONSTANT), an unknown synset (E_SYNSET) or a text model that is asked for and not local (E_TEXT_MODEL).
     """
-    wanted = _checked(references, source)
-    checked_linkage(linkage)
+    wanted = _checked(references, source, linkage)
     wnids = wnids if wnids is not None else _wnids_of(features)
     checked = as_features(features, labels, class_names=class_names, nan_policy=nan_policy, features_key=features_key, labels_key=labels_key)
     prototypes = prototypes_of(checked, seed=seed)
     names = _names(checked, prototypes)
-    nouns, found = None, None
-    if "wordnet" in wanted:
-        nouns, found = _synsets(names, _dataset(checked, dataset), _of_present(wnids, prototypes, checked), synsets, wordnet_dir,
-                                exact_only=exact_only, shared_synsets=shared_synsets, allow_first_sense=allow_first_sense)  # fmt: skip
+    how: dict[str, Any] = {"exact_only": exact_only, "shared_synsets": shared_synsets, "allow_first_sense": allow_first_sense}
+    told: tuple[Any, ...] = (names, _dataset(checked, dataset), _of_present(wnids, prototypes, checked), synsets, wordnet_dir)
+    nouns, found = _synsets(*told, **how) if "wordnet" in wanted else (None, None)
     chosen = choose_classes(names, np.linalg.norm(prototypes.means, axis=1) > 0, found, nouns)
     beside = _references(wanted, chosen, nouns, text_model, template, required=references is not None)
     representation = cosine_distance(prototypes.means[chosen.places])
@@ -100,8 +98,7 @@ def semantic_report(
     measured = measure_alignment(representation, beside.distances, chosen.keep, linkage=linkage, intervals=intervals, reasons=beside.reasons, **tests)
     _check_some_value(measured)
     said = {"source": source, "prototypes": SOURCES[source], "references": list(wanted), "linkage": linkage, **tests, "intervals": intervals,
-            "exact_only": exact_only, "shared_synsets": shared_synsets, "allow_first_sense": allow_first_sense, "nan_policy": nan_policy,
-            "n_classes_given": len(names), **beside.facts}  # fmt: skip
+            **how, "nan_policy": nan_policy, "n_classes_given": len(names), **beside.facts}  # fmt: skip
     per_class = prototypes.counts[chosen.places] if source == "centroids" else None
     notes = (*checked.notes, *(found.notes if found is not None else ()), *beside.notes, *_notes(per_class, prototypes, chosen, nouns))
     return SemanticReport(
@@ -128,9 +125,10 @@ def semantic_report(
     )
 
 
-def _checked(references: Sequence[str] | None, source: str) -> tuple[str, ...]:
+def _checked(references: Sequence[str] | None, source: str, linkage: str) -> tuple[str, ...]:
+    checked_linkage(linkage)
     if source not in SOURCES:
-        raise InputError(f"source must be 'centroids' or 'classifier'; got {source!r}")
+        raise InputError(f"source must be 'centroids', 'classifier' or 'prototypes'; got {source!r}")
     wanted = REFERENCES if references is None else tuple([references] if isinstance(references, str) else references)
     if not wanted or set(wanted) - set(REFERENCES):
         raise InputError(f"references must be 'wordnet', 'text' or both; got {', '.join(map(repr, wanted)) or 'none'}")

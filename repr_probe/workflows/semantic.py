@@ -54,7 +54,8 @@ def semantic(
     """Alignment of class prototypes with WordNet and a text model: Table IV of HyDeS (arXiv 2604.24498).
 
     checkpoint: as in `geometry`: weights with a `dataset`, or features that exist already (a file or a store); None: the newest store whose
-    classes have names.  source: "classifier" takes the rows of the checkpoint's classifier as prototypes, without images.
+    classes have names, and without one the class centroids that come with the package.
+    source: "classifier" takes the rows of the checkpoint's classifier as prototypes, without images.
     wordnet, minilm: which references; neither: both, the text only where its model is local. The other options are those of `extract` and
     of `semantic_report`.
 
@@ -101,12 +102,15 @@ def _of_newest(given: Mapping[str, Any], measuring: Mapping[str, Any]) -> Semant
     if named:
         raise UsageError(f"--{named[0].replace('_', '-')} must go with a checkpoint; got it without one")
     found = newest_named_store()
-    if found is None:
-        raise UsageError("the checkpoint must be given, since no stored features have class names; repro-probe semantic CHECKPOINT --dataset cifar10")
-    origin = found.meta["provenance"]
-    progress.note(f"no checkpoint given: the newest store with named classes, {origin.get('encoder')} on {origin.get('dataset')} ({found.key[:12]})")
     from repr_probe.reports.semantic import semantic_report
 
+    if found is None:
+        from repr_probe.semantics.build_centroids import EMBEDDED, NAME
+
+        progress.note(f"no checkpoint given and no stored features with named classes: {NAME}")
+        return semantic_report(EMBEDDED, source="prototypes", dataset="cifar10", name=NAME, **measuring)
+    origin = found.meta["provenance"]
+    progress.note(f"no checkpoint given: the newest store with named classes, {origin.get('encoder')} on {origin.get('dataset')} ({found.key[:12]})")
     return semantic_report(found, **measuring)
 
 

@@ -7,7 +7,7 @@ import pytest
 from repr_probe.classes.synset_table import KINDS, Row, UserRow, curated, curated_datasets, datasets_with, plain, read_synset_table
 from repr_probe.errors import InputError
 
-SIZES = {"cifar10": 10, "stl10": 10, "fashion_mnist": 10, "cifar100": 100, "food101": 101}
+SIZES = {"digits": 10, "cifar10": 10, "stl10": 10, "fashion_mnist": 10, "cifar100": 100, "food101": 101}
 
 
 def test_every_data_set_is_whole():

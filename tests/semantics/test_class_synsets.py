@@ -67,6 +67,8 @@ def test_explicit_synsets(nouns):
 @pytest.mark.parametrize("dataset", curated_datasets())
 @pytest.mark.parametrize("told", [True, False])
 def test_every_curated_class_is_found(nouns, dataset, told):
+    if dataset == "digits" and not told:
+        pytest.skip("numbers are the classes of many data sets")
     rows = curated(dataset)
     result = class_synsets(nouns, list(rows), dataset=dataset if told else None)
     assert named(nouns, result) == [row.synset for row in rows.values()]
