@@ -17,7 +17,7 @@ from repr_probe.errors import InputError
 from repr_probe.features.store import FeatureStore
 
 EMBEDDED = Path(__file__).parent / "cifar10_efficientnet_lite0.npz"
-NAME = "CIFAR-10 in EfficientNet-Lite0 (ImageNet weights), embedded centroids"
+NAME = "CIFAR-10 in EfficientNet-Lite0"
 
 
 def centroids_of(store: FeatureStore) -> tuple[np.ndarray, list[str]]:
