@@ -107,7 +107,8 @@ def _of_newest(given: Mapping[str, Any], measuring: Mapping[str, Any]) -> Semant
     if found is None:
         from repr_probe.semantics.build_centroids import EMBEDDED, NAME
 
-        progress.note(f"no checkpoint given and no stored features with named classes: the centroids that come with the package, {NAME} (ImageNet weights)")
+        shown = f"{NAME} (ImageNet weights), the centroids that come with the package"
+        progress.note(f"no checkpoint given and no stored features with named classes: {shown}")
         return semantic_report(EMBEDDED, source="prototypes", dataset="cifar10", name=NAME, **measuring)
     origin = found.meta["provenance"]
     progress.note(f"no checkpoint given: the newest store with named classes, {origin.get('encoder')} on {origin.get('dataset')} ({found.key[:12]})")
