@@ -21,7 +21,7 @@ SMALL: dict[str, Any] = {"width": 48, "depth": 1, "heads": 3, "patch": 8}
     [
         ({"registrs": 4}, "options of repr_probe:vit; got 'registrs'; nearest: registers"),
         ({"width": "48"}, "width as in width=768; got width=48"),
-        ({"depth": 0}, "depth of 1 or more; got depth=0"),
+        ({"depth": 0}, "depth of 1 to 200; got depth=0"),
         ({"heads": 5}, "heads must divide the width 48; got 5; give --heads"),
         ({"pool": "avg"}, "pool one of cls, mean, both; got pool=avg"),
         ({"pool": "both"}, "pool must be cls or mean for a network without distillation token"),
@@ -29,8 +29,8 @@ SMALL: dict[str, Any] = {"width": 48, "depth": 1, "heads": 3, "patch": 8}
         ({"distilled": True, "registers": 4}, "distilled must go with a class token"),
         ({"periods": True}, "periods must go with position=rope"),
         ({"position": "rope", "activation": "relu"}, "position=rope must go with activation=gelu"),
-        ({"patch": "8x"}, "patch as in patch=16 or patch=16x8; got patch=8x"),
-        ({"patch": 0}, "patch as in patch=16 or patch=16x8; got patch=0"),
+        ({"patch": "8x"}, "patch as in patch=16 or patch=16x8, up to 1024; got patch=8x"),
+        ({"patch": 0}, "patch as in patch=16 or patch=16x8, up to 1024; got patch=0"),
     ],
 )
 def test_options_that_cannot_be_built(options: dict[str, Any], message: str) -> None:
