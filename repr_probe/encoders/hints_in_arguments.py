@@ -23,6 +23,7 @@ ARGUMENTS = ("args", "opt", "hyper_parameters", "hparams", "config", "cfg", "met
 PLACES = ("arch", "args.arch", "args.model", "hyper_parameters.arch", "hyper_parameters.model")
 # Heads of the networks that repositories call by these words, with the patch in the word or in an argument beside it.
 HEADS = {"tiny": 3, "small": 6, "base": 12, "large": 16, "huge": 16, "giant2": 24}
+WIDTHS = {"tiny": 192, "small": 384, "base": 768, "large": 1024, "huge": 1280, "giant2": 1408}
 VIT_WORD = re.compile(r"(?:mae_)?vit_(tiny|small|base|large|huge|giant2)(?:_patch(\d+))?(?:_dec\w+)?")
 # As timm's training script has them in its arguments.
 NUMBERS = r"\[([\d\s.,]{5,120})\]"
@@ -85,6 +86,7 @@ def argument_clues(said: Said) -> dict[str, Clue]:
         # MoCo v3 says vit_small, too, without a patch size, and means another number of heads.
         if found and (found[2] or "patch_size" in clues):
             clues["heads"] = Clue(HEADS[found[1]], f"{place} '{printable(word)}' in the file")
+            clues["width"] = Clue(WIDTHS[found[1]], clues["heads"].source)
             break
     return clues
 

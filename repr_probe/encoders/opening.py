@@ -26,6 +26,7 @@ from repr_probe.encoders.sources import for_small_images
 from repr_probe.encoders.survey import survey_file
 from repr_probe.errors import CheckpointError, FileFormatError, UsageError
 from repr_probe.files.hashing import sha256_of_all, sha256_of_files
+from repr_probe.files.printable import printable
 from repr_probe.preprocessing import InputSpec
 
 EMBEDDED = Path(__file__).parent / "embedded"
@@ -62,10 +63,10 @@ def open_checkpoint(checkpoint: str | Path, overrides: Overrides, pretrained: bo
             raise UsageError(f"{others[0]} must go with a file of weights; got it beside {text!r}, which has none")
         return _open_named(text, pretrained)
     if "/" in text or "\\" in text or Path(text).suffix:
-        raise FileFormatError(f"checkpoint must be an existing file; got {text}, and nothing is there", code="E_NOT_FOUND")
+        raise FileFormatError(f"checkpoint must be an existing file; got {printable(text, limit=300)}, and nothing is there", code="E_NOT_FOUND")
     near = difflib.get_close_matches(text, embedded, n=2, cutoff=0.5)
     hint = f"nearest: {', '.join(near)}" if near else nearest_architectures(text)
-    raise CheckpointError(f"checkpoint must be a file, an embedded network, timm:NAME or torchvision:NAME; got {text!r}; {hint}")
+    raise CheckpointError(f"checkpoint must be a file, an embedded network, timm:NAME or torchvision:NAME; got {printable(text)!r}; {hint}")
 
 
 def embedded_networks() -> dict[str, Path]:

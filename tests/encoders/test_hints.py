@@ -81,7 +81,7 @@ class TestWords:
     )
     def test_words_of_transformers(self, save: Save, args: dict[str, Any], clues: dict[str, Any]) -> None:
         hint = hint_of(save, args=argparse.Namespace(**args))
-        assert hint.architecture is None and hint.unknown == () and values(hint.clues) == clues
+        assert hint.architecture is None and hint.unknown == () and {k: v for k, v in values(hint.clues).items() if k != "width"} == clues
         assert all("in the file" in clue.source for clue in hint.clues.values())
 
     def test_metadata_is_certain(self, tmp_path: Path) -> None:

@@ -101,3 +101,13 @@ def test_a_pickled_module_must_be_what_is_built(save: Save, name: str, change: C
     with pytest.raises(CheckpointError, match=name) as caught:
         load_encoder(save(network))
     assert caught.value.code == "E_ATTRIBUTE"
+
+
+def test_a_word_for_another_width_tells_no_heads(save: Save) -> None:
+    """A word about the student says nothing of a teacher of another width."""
+    weights = timm.create_model("vit_tiny_patch16_224", num_classes=0, img_size=32).state_dict()
+    plain = load_encoder(save(weights))
+    told = load_encoder(save({"model": weights, "args": {"model": "vit_base_patch16", "patch_size": 16}}))
+    assert told.architecture == plain.architecture
+    images = torch.randn(2, 3, 32, 32)
+    assert torch.equal(told.features(images)["pooled"], plain.features(images)["pooled"])

@@ -16,7 +16,7 @@ FLAG = "--heads"
 
 def heads_of(sizes: Sizes, clues: Clues, family: str) -> Assumption:
     """Raises CheckpointError where nothing tells, or where the number given does not divide the width."""
-    if "heads" in clues:
+    if "heads" in clues and not _of_another(sizes, clues):
         return _checked(sizes, clues["heads"].value, clues["heads"].source)
     if sizes.head_width:
         if sizes.width % sizes.head_width:
@@ -26,6 +26,12 @@ def heads_of(sizes: Sizes, clues: Clues, family: str) -> Assumption:
             )
         return Assumption("heads", str(sizes.width // sizes.head_width), "the rotation periods in the file", FLAG)
     return _usual(sizes, family)
+
+
+def _of_another(sizes: Sizes, clues: Clues) -> bool:
+    """Whether the number comes from a word ("vit_base") that names networks of another width: a student's word beside its teacher."""
+    width = clues.get("width")
+    return width is not None and width.source == clues["heads"].source and width.value != sizes.width
 
 
 def _checked(sizes: Sizes, value: object, source: str) -> Assumption:
