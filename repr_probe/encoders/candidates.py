@@ -157,10 +157,12 @@ def _twins(containers: Sequence[Container], candidates: Sequence[Candidate], all
     found: list[Candidate] = []
     for candidate in [candidate for candidate in candidates if candidate.whole]:
         names = [name.removeprefix(candidate.prefix) for name in candidate.used]
+        stems = {name.removeprefix(candidate.prefix) for name in _stems(shapes_in(candidate.container)) & candidate.used}
         for container in containers:
             for place in prefixes_before(container.tensors, sorted(names)[:: max(1, len(names) // N_SIGNS)])[:MOST_TWINS]:
                 there = below(container.tensors, place)
-                if (id(container), place) in known or sum(name in there for name in names) < TWIN * len(names):
+                # Without a layer that takes images it is the tower for texts of a CLIP, or a predictor.
+                if (id(container), place) in known or not stems <= there.keys() or sum(name in there for name in names) < TWIN * len(names):
                     continue
                 known.add((id(container), place))
                 pieces = {

@@ -168,7 +168,7 @@ def test_labels_are_needed():
     [
         ({"references": "wikipedia"}, "references must be 'wordnet', 'text' or both; got 'wikipedia'"),
         ({"references": []}, "references must be 'wordnet', 'text' or both; got none"),
-        ({"source": "logits"}, "source must be 'centroids' or 'classifier'; got 'logits'"),
+        ({"source": "logits"}, "source must be 'centroids', 'classifier' or 'prototypes'; got 'logits'"),
     ],
 )
 def test_unknown_options_are_refused(options, told):
