@@ -17,7 +17,7 @@ from repr_probe.encoders.opening import library_versions, open_checkpoint, resiz
 from repr_probe.encoders.overrides import read_overrides
 from repr_probe.encoders.pooling import check_pool
 from repr_probe.encoders.projector import projector_of
-from repr_probe.encoders.self_checks import trial_images
+from repr_probe.encoders.self_checks import scores_note, trial_images
 from repr_probe.errors import UsageError
 
 POOLINGS = {None: "the network's own head before its classifier", "avg": "mean of the last maps or patches", "cls": "class token",
@@ -84,9 +84,10 @@ def load_encoder(
         resize_network(opened.module, spec.size, opened.architecture)
     opened.module.to(place)
     pooled, own_pool = try_out(opened, spec, place)
-    identity = opened.identity
+    identity, notes = opened.identity, opened.notes
     if opened.architecture.library == "code":  # the name does not say what the code is
         identity = {**identity, "trial": fingerprint(pooled)}
+        notes = (*notes, *scores_note(opened.module, trial_images(spec)[:1].to(place)))
     facts = {
         **opened.facts,
         "n_features": pooled.shape[1],
@@ -96,7 +97,7 @@ def load_encoder(
     }  # fmt: skip
     encoder = Encoder(
         name=opened.name, architecture=str(opened.architecture), module=opened.module, input=spec, identity=identity,
-        facts=facts, notes=opened.notes, pool=pool, own_pool=own_pool,
+        facts=facts, notes=notes, pool=pool, own_pool=own_pool,
         projector=projector_of(opened.fitted.choice.candidate, pooled.shape[1]) if opened.fitted is not None else None,
     )  # fmt: skip
     if pool is not None:

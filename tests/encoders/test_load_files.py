@@ -261,6 +261,15 @@ class TestOverrides:
             load_encoder(path, arch="my_nets_for_this_test:net")
         encoder = load_encoder(path, arch="my_nets_for_this_test:net", allow_code=True)
         assert torch.equal(encoder.features(images)["pooled"], pooled_by(resnet, images)) and encoder.architecture == "my_nets_for_this_test:net"
+        assert not any("class scores" in note for note in encoder.notes)
+
+    def test_class_scores_are_said(self, save: Save, tmp_path: Path, monkeypatch: Any) -> None:
+        text = "import timm\ndef net():\n    return timm.create_model('test_resnet', num_classes=7)\n"
+        (tmp_path / "my_scores_for_this_test.py").write_text(text)
+        monkeypatch.chdir(tmp_path)
+        path = save(timm.create_model("test_resnet", num_classes=7).state_dict())
+        encoder = load_encoder(path, arch="my_scores_for_this_test:net", allow_code=True)
+        assert any("linear layer 'fc' (7 values): if these are class scores" in note for note in encoder.notes)
 
     @pytest.mark.parametrize(
         ("options", "message"),
