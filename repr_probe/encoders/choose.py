@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -70,7 +71,7 @@ def _one_network(group: Sequence[Candidate], reason: str, role: str, file: str, 
     whole = [candidate for candidate in group if candidate.whole] or [max(group, key=lambda candidate: candidate.n_found)]
     names = list(dict.fromkeys(str(candidate.architecture) for candidate in whole))
     if len(names) > 1:
-        lines = " | ".join(f"repro-probe inspect {file} --arch {printable(name)}" for name in names[:4])
+        lines = " | ".join(f"repro-probe inspect {file} --arch {shlex.quote(printable(name))}" for name in names[:4])
         raise CheckpointError(
             f"arch must be given: {len(names)} networks have exactly these tensors and compute different features; choose: {lines}",
             code="E_AMBIGUOUS",
@@ -115,7 +116,7 @@ def _command(file: str, candidate: Candidate, rivals: Sequence[Candidate]) -> st
     words = ["repro-probe inspect", file]
     paths = {rival.container.path for rival in rivals}
     if len(paths) > 1:
-        words.append(f"--key {printable(candidate.container.path) or '.'}")
+        words.append(f"--key {shlex.quote(printable(candidate.container.path) or '.')}")
     if len({rival.prefix for rival in rivals if rival.container.path == candidate.container.path}) > 1 or len(paths) == 1:
-        words.append(f"--prefix {printable(candidate.prefix.rstrip('.')) or '.'}")
+        words.append(f"--prefix {shlex.quote(printable(candidate.prefix.rstrip('.')) or '.')}")
     return " ".join(words)

@@ -42,7 +42,8 @@ class Container:
         return f"'{printable(self.path)}'" if self.path else "the top of the file"
 
     def renamed(self, pairs: Sequence[tuple[str, str]]) -> Container:
-        """The same tensors with `re.sub` of every pair on their names; an empty new name drops one. UsageError where two would collide."""
+        """The same tensors with `re.sub` of every pair on their names; an empty new name drops one. CheckpointError where two would
+        collide."""
         names: dict[str, torch.Tensor] = {}
         for name, tensor in self.tensors.items():
             new = name

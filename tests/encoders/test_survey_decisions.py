@@ -46,6 +46,7 @@ def test_a_teacher_of_another_kind_is_no_average(save: Save, resnet: nn.Module, 
     with pytest.raises(CheckpointError) as caught:
         load_encoder(save(weights))
     assert caught.value.code == "E_AMBIGUOUS"
+    assert "repro-probe inspect /" in str(caught.value)  # a ready command names the file as a shell finds it
 
 
 def test_flags_are_not_dropped(save: Save, vit: nn.Module) -> None:
