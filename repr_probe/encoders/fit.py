@@ -76,7 +76,8 @@ def decide(survey: Survey, overrides: Overrides) -> Choice:
     serious = [candidate for candidate in survey.candidates if candidate.serious]
     if not serious:
         raise explain_nothing(survey)
-    choice = choose(serious, role=overrides.role, file=shlex.quote(printable(survey.file.path, limit=300)), source=survey.source, beside=top_keys(survey.file.content))
+    file = shlex.quote(printable(survey.file.path, limit=300))
+    choice = choose(serious, role=overrides.role, file=file, source=survey.source, beside=top_keys(survey.file.content))
     if not choice.candidate.whole:
         raise explain_misfit(survey, choice.candidate)
     if choice.candidate.n_found < LEAST * choice.candidate.n_needed:
