@@ -143,7 +143,7 @@ class _Pass:
         writer = next(iter(self.writers.values()))
         view_transform = None
         if self.n_views:
-            from repr_probe.views import make_view_transform
+            from repr_probe.views.per_image import make_view_transform
 
             view_transform = make_view_transform(self.dataset.input, seed=self.seed)
         batches = image_batches(

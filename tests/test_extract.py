@@ -169,8 +169,8 @@ def test_other_dtypes(dataset, tmp_path, dtype):
 
 
 def test_views_stand_beside_the_plain_images(dataset, tmp_path):
-    pytest.importorskip("repr_probe.views")
-    from repr_probe.views import make_view_transform
+    pytest.importorskip("repr_probe.views.per_image")
+    from repr_probe.views.per_image import make_view_transform
 
     encoder = tiny.tiny_encoder()
     (plain,) = extract_features(encoder, dataset, store=tmp_path, batch_size=5)

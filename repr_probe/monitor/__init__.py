@@ -1,0 +1,1 @@
+"""Monitor: the geometry of a network while somebody trains it."""

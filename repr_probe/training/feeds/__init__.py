@@ -1,0 +1,1 @@
+"""Feeds: how batches of views reach the training loop."""

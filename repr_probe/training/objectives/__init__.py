@@ -1,0 +1,1 @@
+"""Objectives: what each training method computes from views of images."""

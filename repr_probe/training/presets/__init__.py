@@ -1,0 +1,1 @@
+"""Presets: the configurations of the embedded encoders."""

@@ -1,0 +1,1 @@
+"""Visual: where in the image a network looks."""
