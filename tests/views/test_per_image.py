@@ -9,10 +9,10 @@ import torch
 from PIL import Image, ImageFilter
 from torchvision.transforms.v2 import functional
 
-from repr_probe.views import per_image as views
 from repr_probe.datasets.transform import normalise
 from repr_probe.errors import UsageError
 from repr_probe.preprocessing import InputSpec
+from repr_probe.views import per_image as views
 from repr_probe.views.per_image import draw_crop, make_view_transform
 
 RGB = InputSpec((24, 24), (0.5,) * 3, (0.25,) * 3)
