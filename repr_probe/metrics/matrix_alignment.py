@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +12,7 @@ from repr_probe.errors import UndefinedMeasure
 from repr_probe.metrics.cophenetic import Cophenetic, cophenetic_alignment
 from repr_probe.metrics.inference import Interval
 from repr_probe.metrics.leave_class_out import JACKKNIFE, class_interval, correlations_without_each
-from repr_probe.metrics.mantel import MantelTest, mantel
+from repr_probe.metrics.mantel import mantel
 from repr_probe.metrics.matrix_ranks import MatrixPair, average_ranks, correlation, matrix_pair
 from repr_probe.metrics.noise_ceiling import NoiseCeiling, noise_ceiling
 
@@ -25,6 +27,7 @@ __all__ = [
     "compare",
     "cophenetic_alignment",
     "noise_ceiling",
+    "ranks_alike",
     "row_alignment",
     "surprising_pairs",
 ]
@@ -60,12 +63,14 @@ class Alignment:
 
 
 def align(representation: np.ndarray, reference: np.ndarray, *, keep: np.ndarray | None = None, permutations: int = 999, seed: int = 0,
-          intervals: bool = True) -> Alignment:  # fmt: skip
+          intervals: bool = True, same_order: Alignment | None = None) -> Alignment:  # fmt: skip
     """Spearman, Pearson and Kendall of two (K, K) distance matrices over pairs of classes, with Mantel tests and intervals.
 
     keep: (K, K) symmetric bool of the pairs that count.  permutations: 0 leaves the tests out; all K! namings where K! <= permutations.
     The intervals leave out each class in turn and keep the ranks of the full sample. scipy's p is not given: it takes pairs that share a
     class for independent. Memory O(K²); K = 1000 with 999 permutations takes about 4 s.
+    same_order: the alignment, made with the same options, of the same representation with a reference that ranks the pairs alike (`ranks_alike`;
+    Leacock-Chodorow and path): what depends on ranks alone is taken from it.
     Raises UndefinedMeasure below three classes and where one side is constant; InputError on matrices that are not distances.
 
     >>> positions = np.array([0.0, 1.0, 3.0, 7.0, 15.0])
@@ -74,25 +79,43 @@ def align(representation: np.ndarray, reference: np.ndarray, *, keep: np.ndarray
     >>> found.spearman, found.mantel_p, found.ci_reason  # 1 of 120 namings
     (1.0, 0.008333333333333333, 'an interval over classes needs 10 classes; got 5')
     """
+    how: dict[str, Any] = {"permutations": permutations, "seed": seed}
+    pair = matrix_pair(representation, reference, keep)
+    scores = pair.scores()
+    pearson = correlation(*scores, pair.kept)
+    pearson_ci, pearson_reason = _interval(pair, scores, pearson, intervals)
+    by_value = mantel(*scores, pair.kept, **how) if permutations != 0 else None
+    by_values: dict[str, Any] = {"pearson": pearson, "pearson_ci": pearson_ci, "pearson_p": by_value.p if by_value else None}
+    if same_order is not None:
+        return replace(same_order, **by_values, ci_reason=same_order.ci_reason or pearson_reason)
+    return _by_ranks(pair, by_values, pearson_reason, intervals=intervals, **how)
+
+
+def _by_ranks(pair: MatrixPair, by_values: Mapping[str, Any], pearson_reason: str | None, *, permutations: int, seed: int,
+              intervals: bool) -> Alignment:  # fmt: skip
     from scipy.stats import kendalltau
 
-    pair = matrix_pair(representation, reference, keep)
-    scores, ranks = pair.scores(), pair.rank_scores()
-    spearman, pearson = correlation(*ranks, pair.kept), correlation(*scores, pair.kept)
+    ranks = pair.rank_scores()
+    spearman = correlation(*ranks, pair.kept)
     spearman_ci, reason = _interval(pair, ranks, spearman, intervals)
-    pearson_ci, pearson_reason = _interval(pair, scores, pearson, intervals)
-    tests: list[MantelTest | None] = [None, None]
-    if permutations != 0:
-        tests = [mantel(*matrices, pair.kept, permutations=permutations, seed=seed) for matrices in (ranks, scores)]
-    by_rank, by_value = tests
+    test = mantel(*ranks, pair.kept, permutations=permutations, seed=seed) if permutations != 0 else None
     return Alignment(
-        spearman=spearman, pearson=pearson, kendall=float(kendalltau(*pair.values()).statistic),
-        spearman_ci=spearman_ci, pearson_ci=pearson_ci,
-        mantel_p=by_rank.p if by_rank else None, pearson_p=by_value.p if by_value else None,
-        p_floor=by_rank.floor if by_rank else None, exact=bool(by_rank and by_rank.exact), null_sd=by_rank.null_sd if by_rank else None,
-        n_classes=pair.n_classes, n_pairs=pair.n_pairs, permutations=by_rank.arrangements if by_rank else 0, seed=seed,
-        ci_method=JACKKNIFE if intervals else None, ci_reason=reason or pearson_reason,
+        spearman=spearman, kendall=float(kendalltau(*pair.values()).statistic), spearman_ci=spearman_ci, **by_values,
+        mantel_p=test.p if test else None, p_floor=test.floor if test else None, exact=bool(test and test.exact),
+        null_sd=test.null_sd if test else None, permutations=test.arrangements if test else 0, seed=seed,
+        n_classes=pair.n_classes, n_pairs=pair.n_pairs, ci_method=JACKKNIFE if intervals else None, ci_reason=reason or pearson_reason,
     )  # fmt: skip
+
+
+def ranks_alike(first: np.ndarray, second: np.ndarray, keep: np.ndarray | None = None) -> bool:
+    """Whether two (K, K) references put the pairs that count in one order, ties included: rank statistics cannot tell them apart.
+
+    >>> gaps = np.array([[0.0, 1, 2], [1, 0, 3], [2, 3, 0]])
+    >>> ranks_alike(gaps, np.log1p(gaps)), ranks_alike(gaps, np.cos(gaps))
+    (True, False)
+    """
+    counted = np.triu(np.ones(first.shape, bool) if keep is None else keep, 1)
+    return np.array_equal(average_ranks(first[counted]), average_ranks(second[counted]))
 
 
 def _interval(pair: MatrixPair, matrices: tuple[np.ndarray, np.ndarray], value: float, wanted: bool) -> tuple[Interval | None, str | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from repr_probe import progress
 from repr_probe.errors import UndefinedMeasure
-from repr_probe.metrics.matrix_alignment import Alignment, Cophenetic, align, cophenetic_alignment
+from repr_probe.metrics.matrix_alignment import Alignment, Cophenetic, align, cophenetic_alignment, ranks_alike
 from repr_probe.metrics.measurement import Measurement
 from repr_probe.reports.semantic_definitions import DEFINITIONS
 
@@ -48,9 +48,8 @@ def measure_alignment(
     how: dict[str, Any] = {"permutations": permutations, "seed": seed, "intervals": intervals}
     found = Measured()
     with progress.task("alignment", len(references) + 1) as advance:
-        for name, reference in references.items():
-            pairs = None if name == "text" else keep
-            _add_alignment(found, name, lambda r=reference, k=pairs: align(representation, r, keep=k, **how), reasons.get(name))  # type: ignore[misc]
+        for name, result in _alignments(representation, references, keep, how):
+            _add_alignment(found, name, result, reasons.get(name))
             advance(1)
         if "wup" in references:
             _add_cophenetic(
@@ -63,13 +62,26 @@ def measure_alignment(
     return found.ordered()
 
 
-def _add_alignment(found: Measured, name: str, measure: Callable[[], Alignment], reason: str | None) -> None:
+def _alignments(representation: np.ndarray, references: Mapping[str, np.ndarray], keep: np.ndarray,
+                how: Mapping[str, Any]) -> Iterator[tuple[str, Alignment | UndefinedMeasure]]:  # fmt: skip
+    """Each reference's alignment or why it has none; of references that rank the pairs alike (LCH and path) only the first is ranked and tested."""
+    made: dict[str, Alignment] = {}
+    for name, reference in references.items():
+        pairs = None if name == "text" else keep
+        alike = (made[other] for other in made if "text" not in (name, other) and ranks_alike(references[other], reference, keep))
+        try:
+            made[name] = align(representation, reference, keep=pairs, same_order=next(alike, None), **how)
+        except UndefinedMeasure as undefined:
+            yield name, undefined
+        else:
+            yield name, made[name]
+
+
+def _add_alignment(found: Measured, name: str, result: Alignment | UndefinedMeasure, reason: str | None) -> None:
     keys = (f"spearman_{name}", f"pearson_{name}")
-    try:
-        result = measure()
-    except UndefinedMeasure as undefined:
+    if isinstance(result, UndefinedMeasure):
         for key in keys:
-            _undefined(found, key, reason or str(undefined))
+            _undefined(found, key, reason or str(result))
         return
     values = ((result.spearman, result.spearman_ci, result.mantel_p), (result.pearson, result.pearson_ci, result.pearson_p))
     for key, (value, interval, p) in zip(keys, values, strict=True):

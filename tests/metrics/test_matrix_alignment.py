@@ -6,7 +6,7 @@ from scipy import stats
 
 from repr_probe.errors import InputError, UndefinedMeasure, UsageError
 from repr_probe.metrics.leave_class_out import correlations_without_each
-from repr_probe.metrics.matrix_alignment import align, compare, jackknife_p, noise_ceiling, row_alignment, surprising_pairs
+from repr_probe.metrics.matrix_alignment import align, compare, jackknife_p, noise_ceiling, ranks_alike, row_alignment, surprising_pairs
 from repr_probe.metrics.matrix_ranks import average_ranks, matrix_pair, rank_matrix
 from repr_probe.metrics.noise_ceiling import centroid_distances
 
@@ -48,6 +48,15 @@ def test_pairs_left_out_do_not_count():
     assert found.spearman == pytest.approx(stats.spearmanr(first[counted], second[counted]).statistic, abs=1e-13)
     assert found.pearson == pytest.approx(stats.pearsonr(first[counted], second[counted]).statistic, abs=1e-13)
     assert found.mantel_p is not None
+
+
+def test_a_reference_that_ranks_alike_takes_over_what_depends_on_ranks():
+    first, second = related(14, 0)
+    second[0, 1] = second[1, 0] = second[2, 3]
+    other, keep = np.log1p(second), some_left_out(14, 2)
+    how = {"keep": keep, "permutations": 49, "seed": 3}
+    assert ranks_alike(second, other, keep) and not ranks_alike(second, first, keep)
+    assert align(first, other, **how, same_order=align(first, second, **how)) == align(first, other, **how)
 
 
 def test_average_ranks_are_those_of_scipy():
