@@ -1,0 +1,131 @@
+"""The processes of a run: who is who under torchrun, what only the first one does, and how all learn of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from repr_probe import errors, progress
+from repr_probe.encoders.devices import resolve_device
+from repr_probe.errors import ReprProbeError, UsageError
+
+# The other ranks wait while the first one measures or writes; NCCL's ten minutes are too short for a probe on a large set.
+PATIENCE = timedelta(hours=2)
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process among its `world_size` siblings; rank 0 alone writes files and speaks."""
+
+    rank: int
+    world_size: int
+    device: torch.device
+
+    @property
+    def is_first(self) -> bool:
+        return self.rank == 0
+
+    def share(self, batch_size: int) -> int:
+        """Images of a global batch that fall to each rank; raises UsageError when they cannot be equal shares.
+
+        >>> Ranks(rank=1, world_size=4, device=torch.device("cpu")).share(128)
+        32
+        """
+        if batch_size % self.world_size:
+            raise UsageError(f"batch_size must be a multiple of the {self.world_size} processes; got {batch_size}")
+        return batch_size // self.world_size
+
+    def mean(self, values: torch.Tensor) -> torch.Tensor:
+        """The mean of `values` over ranks, the same on all; NaN or infinite where it is so on any."""
+        if self.world_size > 1:
+            dist.all_reduce(values)
+            values /= self.world_size
+        return values
+
+    def agree(self, flag: bool) -> bool:
+        """True on every rank when it is true on any; a meeting point of all ranks."""
+        return bool(self.mean(torch.tensor(float(flag), device=self.device)).item() > 0)
+
+    def first_does(self, work: Callable[[], None]) -> None:
+        """Let rank 0 do `work` while the others wait; what it raises, every rank raises, so that none is left waiting."""
+        if self.world_size == 1:
+            work()
+            return
+        failure: list[tuple[str, str] | None] = [None]
+        trouble: BaseException | None = None
+        if self.is_first:
+            try:
+                work()
+            except Exception as raised:
+                trouble, failure = raised, [(type(raised).__name__, str(raised))]
+        dist.broadcast_object_list(failure, src=0, device=self.device)
+        if trouble is not None:
+            raise trouble
+        if failure[0] is not None:
+            name, text = failure[0]
+            kind = getattr(errors, name, ReprProbeError)
+            raise kind(text)
+
+    def wrap(self, objective: nn.Module) -> nn.Module:
+        """The module to call in the loop: DistributedDataParallel over several ranks, `objective` itself for one."""
+        if self.world_size == 1:
+            return objective
+        ids = [self.device] if self.device.type == "cuda" else None
+        return nn.parallel.DistributedDataParallel(objective, device_ids=ids)
+
+    def synchronised(self, objective: nn.Module) -> nn.Module:
+        """`objective` with BatchNorm over all ranks on CUDA; gloo on the CPU has no such layer, there each rank norms its own share."""
+        if self.world_size > 1 and self.device.type == "cuda":
+            return nn.SyncBatchNorm.convert_sync_batchnorm(objective)
+        return objective
+
+
+@contextmanager
+def joined(device: str = "auto") -> Iterator[Ranks]:
+    """Join the group that torchrun's environment describes (RANK, WORLD_SIZE, LOCAL_RANK), and leave it afterwards; alone without one.
+
+    One GPU a process where there are GPUs (NCCL), the CPU otherwise (gloo). A group that the caller has made is used and left alone.
+    Notes and progress of all ranks but the first are silent inside the block.
+    """
+    world_size, rank = _integer("WORLD_SIZE", 1), _integer("RANK", 0)
+    if dist.is_available() and dist.is_initialized():
+        world_size, rank = dist.get_world_size(), dist.get_rank()
+    where = _device_of_rank(device, _integer("LOCAL_RANK", rank)) if world_size > 1 else resolve_device(device)
+    if where.type == "cuda" and world_size > 1:
+        torch.cuda.set_device(where)
+    ours = world_size > 1 and not dist.is_initialized()
+    if ours:
+        dist.init_process_group("nccl" if where.type == "cuda" else "gloo", rank=rank, world_size=world_size, timeout=PATIENCE)
+    try:
+        with nullcontext() if rank == 0 else progress.reporting(None):
+            yield Ranks(rank, world_size, where)
+    finally:
+        if ours and dist.is_initialized():
+            dist.destroy_process_group()
+
+
+def _integer(name: str, default: int) -> int:
+    text = os.environ.get(name, "")
+    if not text:
+        return default
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(f"{name} must be a whole number, as torchrun sets it; got {text!r}") from None
+
+
+def _device_of_rank(name: str, local_rank: int) -> torch.device:
+    """Each process of a machine its own GPU; a name with a number would put them all on one."""
+    where = resolve_device(name)
+    if where.type != "cuda":
+        return where
+    if where.index is not None:
+        raise UsageError(f"device must be auto, cpu or cuda under torchrun, which gives every process its own GPU; got {name!r}")
+    return resolve_device(f"cuda:{local_rank}")
