@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from repr_probe.datasets.open import open_dataset
+from repr_probe.errors import UsageError
+from repr_probe.monitor.probe_accuracy import alternate_rows
+from repr_probe.monitor.probe_set import probe_set
+from repr_probe.preprocessing import InputSpec
+
+INPUT = InputSpec(size=(8, 8), mean=(0.3,), std=(0.4,))
+
+
+def test_the_draw_is_that_of_limit():
+    opened = open_dataset("digits", INPUT, limit=30, seed=4)
+    images, labels = probe_set("digits", INPUT, limit=30, seed=4)
+    assert torch.equal(images, torch.stack([opened[row] for row in range(30)]))
+    np.testing.assert_array_equal(labels, opened.labels)
+    assert np.bincount(labels).tolist() == [3] * 10
+
+
+def test_an_open_data_set_gives_the_same_draw():
+    by_name = probe_set("digits", INPUT, limit=30, seed=4)
+    opened = probe_set(open_dataset("digits", INPUT), limit=30, seed=4)
+    assert torch.equal(by_name.images, opened.images)
+    np.testing.assert_array_equal(by_name.labels, opened.labels)
+    assert len(probe_set("digits", INPUT, limit=None).images) == 450
+
+
+def test_what_cannot_be_is_refused():
+    with pytest.raises(UsageError, match="input must say what the encoder wants to see when dataset is a name; got None for digits"):
+        probe_set("digits")
+    with pytest.raises(UsageError, match="input, split and data_root must be left out for a data set that is open already"):
+        probe_set(open_dataset("digits", INPUT), split="train")
+
+
+def test_alternate_rows_halve_every_class():
+    labels = np.random.default_rng(0).integers(0, 5, 101)
+    learns = alternate_rows(labels)
+    for code in range(5):
+        assert learns[labels == code].tolist() == [place % 2 == 0 for place in range((labels == code).sum())]
