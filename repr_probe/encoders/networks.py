@@ -33,14 +33,19 @@ class Network:
 
 
 def build_network(
-    architecture: Architecture, *, channels: int = 3, pretrained: bool = False, image_size: tuple[int, int] | None = None
+    architecture: Architecture,
+    *,
+    channels: int = 3,
+    pretrained: bool = False,
+    image_size: tuple[int, int] | None = None,
+    seed: int = RANDOM_SEED,
 ) -> Network:
-    """Build the network in eval mode. Its random weights come from seed 0; the caller's random numbers are left as they were.
+    """Build the network in eval mode. Its random weights come from `seed`; the caller's random numbers are left as they were.
 
     channels: input channels of the stem.  image_size: only for networks whose weights depend on it (position tables).
     pretrained: weights published by the library, downloaded when they are not on this machine.
     """
-    with _seeded(), warnings.catch_warnings():
+    with _seeded(seed), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # announcements of the libraries about their own future
         if architecture.library == "repr_probe":
             module = _build_own(architecture, channels, image_size)
@@ -52,10 +57,10 @@ def build_network(
 
 
 @contextmanager
-def _seeded() -> Iterator[None]:
-    """Inside: torch's CPU generator starts from seed 0. After: it is where it was. Generators of other devices are not touched."""
+def _seeded(seed: int = RANDOM_SEED) -> Iterator[None]:
+    """Inside: torch's CPU generator starts from `seed`. After: it is where it was. Generators of other devices are not touched."""
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(RANDOM_SEED)
+        torch.default_generator.manual_seed(seed)
         yield
 
 

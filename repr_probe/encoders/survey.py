@@ -54,7 +54,7 @@ def survey_file(file: CheckpointFile, overrides: Overrides) -> Survey:
     )
     hint = find_hint(file)
     clues = collect_clues(file, hint, source, flags_of(overrides))
-    chosen = _below_key(containers, overrides.key)
+    chosen = _below_key(containers, overrides.key or _own_key(file, overrides))
     containers = [container.renamed(overrides.renames) for container in chosen]
     if overrides.renames and all(list(new.tensors) == list(old.tensors) for new, old in zip(containers, chosen)):
         patterns = ", ".join(pattern for pattern, _ in overrides.renames)
@@ -116,6 +116,12 @@ def _below_key(containers: Sequence[Container], key: str | None) -> list[Contain
         paths = listed((f"{container.path or '.'} ({len(container.tensors)} tensors)" for container in containers), limit=6)
         raise CheckpointError(f"key must be the path of weights in the file; got {key!r}; there are: {paths}", code="E_KEY")
     return chosen
+
+
+def _own_key(file: CheckpointFile, overrides: Overrides) -> str | None:
+    """Where a file of ours says its encoder is, unless the user looks for another part of it."""
+    stated = file.own_block.get("key")
+    return stated if isinstance(stated, str) and overrides.prefix is None and overrides.role is None else None
 
 
 def _check_prefix(containers: Sequence[Container], prefix: str | None) -> None:

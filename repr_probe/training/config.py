@@ -266,7 +266,7 @@ def _fitted(name: str, hint: Any, value: Any) -> Any:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if kind is float and is_number and math.isfinite(value):
         return float(value)
-    if isinstance(value, kind) and (kind is not int or is_number):
+    if kind is not float and isinstance(value, kind) and (kind is not int or is_number):
         return value
     words = {bool: "true or false", int: "a whole number", float: "a finite number", str: "text"}
     raise UsageError(f"{name} must be {words[kind]}; got {printable(value)!r}")
