@@ -29,8 +29,7 @@ class Model(nn.Module):
         built = build_backbone(config)
         self.backbone, self.teacher = built.module, build_backbone(config).module
         self.head = nn.Linear(built.n_features, 4)
-        for parameter in self.teacher.parameters():
-            parameter.data.mul_(0.5)
+        next(self.teacher.parameters()).data.neg_()
 
 
 def state_of(config: TrainConfig, step: int = 3) -> dict:
