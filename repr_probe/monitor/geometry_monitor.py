@@ -20,7 +20,7 @@ from repr_probe.features.labels import encode_labels, label_array
 from repr_probe.metrics.definitions import DEFINITIONS, PRESETS
 from repr_probe.metrics.states import GeometryStates, Options
 from repr_probe.monitor.encode import encode as usual_encode
-from repr_probe.monitor.probe_accuracy import linear_top1, nearest_top1
+from repr_probe.monitor.probe_accuracy import linear_accuracy, nearest_accuracy
 from repr_probe.monitor.untouched import untouched
 from repr_probe.reports.geometry import measure_all, report_keys, resolve_device
 
@@ -44,8 +44,9 @@ class GeometryMonitor:
 
     A call gives a flat dict of floats: the measures under their keys in `geometry_report`, with the very numbers of it; `knn_top1`,
     `linear_top1`; and `monitor_seconds`, what the call cost. A measure that does not exist for these features is left out, its reason in
-    `reasons`. All calls are kept in `history`. The model runs in evaluation mode, without gradients and in full float32; the training flag
-    of every module, random states and settings are put back, also after a failure.
+    `reasons`; how the probes were made is in `protocols`. All calls are kept in `history`.
+    The model runs in evaluation mode, without gradients and in full float32; the training flag of every module, random states and
+    settings are put back, also after a failure.
 
     >>> import torch
     >>> images, labels = torch.eye(6).reshape(6, 1, 2, 3), [0, 0, 0, 1, 1, 1]
@@ -84,6 +85,7 @@ class GeometryMonitor:
         self.log = None if log is None else Path(log)
         self.history: list[dict[str, float]] = []
         self.reasons: dict[str, str] = {}
+        self.protocols: dict[str, str] = {}
 
     def __call__(self, model: nn.Module, step: int | None = None, terms: Mapping[str, float] | None = None) -> dict[str, float]:
         """The numbers of `model` now. step: where training is, for the record.
@@ -131,10 +133,11 @@ class GeometryMonitor:
         # The monitor may be called where gradients are off (a validation hook); a linear probe is trained.
         with torch.enable_grad():
             if self.knn:
-                found["knn_top1"] = nearest_top1(held, known, device=self.device)
+                found["knn_top1"] = nearest_accuracy(held, known, device=self.device)
             if self.linear:
-                found["linear_top1"] = linear_top1(held, known, seed=self.seed, device=self.device)
-        return found
+                found["linear_top1"] = linear_accuracy(held, known, seed=self.seed, device=self.device)
+        self.protocols = {key: accuracy.protocol for key, accuracy in found.items()}
+        return {key: accuracy.top1 for key, accuracy in found.items()}
 
     def _record(self, metrics: Mapping[str, float], step: int | None) -> None:
         row = {**({} if step is None else {"step": step}), **metrics}

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 Labelled = tuple[np.ndarray, np.ndarray]  # (n, n_features) features, (n,) codes with -1 for an unlabelled row
 
 
-def nearest_top1(probe: Labelled, bank: Labelled | None, *, device: str = "auto") -> float:
-    """Share of the labelled rows of `probe` that kNN names rightly, 0..1, by the rows of `bank`; without one each row by all others."""
+class Accuracy(NamedTuple):
+    """top1: share of the labelled rows named rightly, 0..1.  protocol: everything that decides the number, in one line."""
+
+    top1: float
+    protocol: str
+
+
+def nearest_accuracy(probe: Labelled, bank: Labelled | None, *, device: str = "auto") -> Accuracy:
+    """kNN of the rows of `probe` among the rows of `bank`; without one each row among all others (leave-one-out)."""
     from repr_probe.probes.knn import knn
 
-    queries = _labelled(probe)
-    found = knn(*queries, device=device) if bank is None else knn(*_labelled(bank), *queries, device=device)
-    return float(found.top1)
+    found = knn(*probe, device=device) if bank is None else knn(*bank, *probe, device=device)
+    return Accuracy(float(found.top1), found.protocol)
 
 
-def linear_top1(probe: Labelled, bank: Labelled | None, *, seed: int = 0, device: str = "auto") -> float:
-    """Share of the labelled rows of `probe` that a linear probe names rightly, 0..1.
-
-    It learns on `bank`; without one on every second row of each class, and is scored on the others.
-    """
+def linear_accuracy(probe: Labelled, bank: Labelled | None, *, seed: int = 0, device: str = "auto") -> Accuracy:
+    """A linear probe trained on `bank` and scored on `probe`; without a bank trained on every second row of each class of `probe` and
+    scored on the others."""
     from repr_probe.probes.linear import linear
 
-    features, labels = _labelled(probe)
     if bank is not None:
-        return float(linear(*_labelled(bank), features, labels, seed=seed, device=device).top1)
+        found = linear(*bank, *probe, seed=seed, device=device)
+        return Accuracy(float(found.top1), found.protocol)
+    features, labels = probe
     learns = alternate_rows(labels)
-    return float(linear(features[learns], labels[learns], features[~learns], labels[~learns], seed=seed, device=device).top1)
+    found = linear(features[learns], labels[learns], features[~learns], labels[~learns], seed=seed, device=device)
+    return Accuracy(float(found.top1), f"{found.protocol}, on every second image of a class")
 
 
 def alternate_rows(labels: np.ndarray) -> np.ndarray:
@@ -43,9 +51,3 @@ def alternate_rows(labels: np.ndarray) -> np.ndarray:
     chosen = np.empty(len(labels), bool)
     chosen[order] = place % 2 == 0
     return chosen
-
-
-def _labelled(rows: Labelled) -> Labelled:
-    features, labels = rows
-    kept = labels >= 0
-    return features[kept], labels[kept]
