@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -10,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from repr_probe.errors import UsageError
-
 from .display import shown
 from .encoder_options import NO_OPTIONS, takes_encoder_options
+from .formats import SUFFIXES, AsCsv, AsJson, AsLatex, AsMarkdown, stdout_format, terminal_width
 from .options import (
     DATA,
     OUTPUT,
@@ -43,7 +41,6 @@ if TYPE_CHECKING:
     from repr_probe.reports.geometry_report import GeometryReport
 
 MEASURES = "Measures"
-WIDEST = 140  # columns; wider terminals make the definitions hard to read
 
 
 class Preset(StrEnum):
@@ -111,10 +108,10 @@ def geometry_command(
     seed: Seed = 0,
     fresh: Fresh = False,
     store: Store = None,
-    json: Annotated[bool, option("Print JSON.", OUTPUT, "--json")] = False,
-    csv: Annotated[bool, option("Print CSV.", OUTPUT, "--csv")] = False,
-    markdown: Annotated[bool, option("Print markdown.", OUTPUT, "--markdown")] = False,
-    latex: Annotated[bool, option("Print LaTeX.", OUTPUT, "--latex")] = False,
+    json: AsJson = False,
+    csv: AsCsv = False,
+    markdown: AsMarkdown = False,
+    latex: AsLatex = False,
     out: Out = None,
     no_published: NoPublished = False,
     quiet: Quiet = False,
@@ -124,7 +121,7 @@ def geometry_command(
 
     Example: repro-probe geometry resnet50.pth --dataset food101 --out resnet50.json
     """
-    kind = _stdout_format(json=json, csv=csv, markdown=markdown, latex=latex)
+    kind = stdout_format(json=json, csv=csv, markdown=markdown, latex=latex)
     chosen_pairs = parse_pairs(pairs)
     outputs = _checked_outputs(out)
     from repr_probe.workflows.geometry import geometry
@@ -181,15 +178,6 @@ def _one_or_list(layers: list[str] | None) -> str | list[str] | None:
     return layers[0] if len(layers) == 1 else layers
 
 
-def _stdout_format(**chosen: bool) -> str:
-    """The one format flag that was given; "text" for none."""
-    given = [name for name, on in chosen.items() if on]
-    if len(given) > 1:
-        flags = " and ".join(f"--{name}" for name in given)
-        raise UsageError(f"the output must be one of --json, --csv, --markdown, --latex; got {flags}; write the others with --out")
-    return given[0] if given else "text"
-
-
 def _checked_outputs(paths: Sequence[Path] | None) -> list[Path]:
     """Refuse an unknown suffix before hours of work, not after."""
     from repr_probe.reports.write import check_suffix
@@ -201,10 +189,9 @@ def _checked_outputs(paths: Sequence[Path] | None) -> list[Path]:
 
 def _rendered(reports: Sequence[GeometryReport], published: Sequence[PublishedRow], kind: str) -> str:
     if kind == "text":
-        from repr_probe.reports.text import WIDTH, to_text
+        from repr_probe.reports.text import to_text
 
-        return to_text(reports, published, min(WIDEST, shutil.get_terminal_size((WIDTH, 24)).columns))
+        return to_text(reports, published, terminal_width())
     from repr_probe.reports.write import RENDERERS
 
-    suffixes = {"json": ".json", "csv": ".csv", "markdown": ".md", "latex": ".tex"}
-    return RENDERERS[suffixes[kind]](reports, published)
+    return RENDERERS[SUFFIXES[kind]](reports, published)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +11,7 @@ import typer
 
 from .display import shown
 from .encoder_options import NO_OPTIONS, takes_encoder_options
-from .geometry import WIDEST, _stdout_format
+from .formats import SUFFIXES, AsCsv, AsHtml, AsJson, AsLatex, AsMarkdown, stdout_format, terminal_width
 from .options import (
     DATA,
     OUTPUT,
@@ -79,9 +78,14 @@ Shared = Annotated[bool, option("A class with a wider synset takes it itself, no
 FirstSense = Annotated[bool, option("Guess unknown classes by the first noun sense; each guess is listed.", REFERENCES, "--allow-first-sense")]
 TextModel = Annotated[str | None, option("Name or local path for sentence-transformers.", REFERENCES, show_default="all-MiniLM-L6-v2")]
 Template = Annotated[str | None, option("Text around the class name, with {}.", REFERENCES, show_default="a photo of a {}.")]
+Download = Annotated[bool, option("Fetch a text model that is not local.", REFERENCES, "--allow-download")]
 ChosenLinkage = Annotated[Linkage, option("Of both dendrograms; changes the cophenetic numbers up to fourfold.", STATISTICS)]
 Permutations = Annotated[int, option("Of the Mantel tests; 0 for none.", STATISTICS, min=0)]
-Out = Annotated[list[Path] | None, option("Also write a file: .json .csv .md .tex .txt; repeatable.", OUTPUT, show_default="none")]
+Against = Annotated[
+    str | None,
+    option("A second checkpoint, same options: paired differences.", STATISTICS, metavar="CHECKPOINT", show_default="none"),
+]
+Out = Annotated[list[Path] | None, option("Also write a file: .json .csv .md .tex .txt .html; repeatable.", OUTPUT, show_default="none")]
 FigurePath = Annotated[Path | None, option("Draw dendrogram and heat map: .png .pdf .svg.", OUTPUT, "--figure", show_default="none")]
 NoPublished = Annotated[bool, option("Leave the paper's rows out (shown for imagenet).", OUTPUT, "--no-published")]
 
@@ -108,18 +112,21 @@ def semantic_command(
     allow_first_sense: FirstSense = False,
     text_model: TextModel = None,
     template: Template = None,
+    allow_download: Download = False,
     linkage: ChosenLinkage = Linkage.average,
     permutations: Permutations = 999,
+    against: Against = None,
     device: Device = "auto",
     batch_size: BatchSize = 64,
     workers: Workers = None,
     seed: Seed = 0,
     fresh: Fresh = False,
     store: Store = None,
-    json: Annotated[bool, option("Print JSON.", OUTPUT, "--json")] = False,
-    csv: Annotated[bool, option("Print CSV.", OUTPUT, "--csv")] = False,
-    markdown: Annotated[bool, option("Print markdown.", OUTPUT, "--markdown")] = False,
-    latex: Annotated[bool, option("Print LaTeX.", OUTPUT, "--latex")] = False,
+    json: AsJson = False,
+    csv: AsCsv = False,
+    markdown: AsMarkdown = False,
+    latex: AsLatex = False,
+    html: AsHtml = False,
     out: Out = None,
     figure: FigurePath = None,
     no_published: NoPublished = False,
@@ -130,7 +137,7 @@ def semantic_command(
 
     Example: repro-probe semantic resnet50.pth --dataset imagenet --wordnet --minilm
     """
-    kind = _stdout_format(json=json, csv=csv, markdown=markdown, latex=latex)
+    kind = stdout_format(json=json, csv=csv, markdown=markdown, latex=latex, html=html)
     outputs = _checked_outputs(out, figure)
     from repr_probe.workflows.semantic import semantic
 
@@ -157,8 +164,10 @@ def semantic_command(
             synsets=synsets,
             text_model=text_model,
             template=template,
+            allow_download=allow_download,
             linkage=linkage.value,
             permutations=permutations,
+            against=against,
             seed=seed,
             features_key=features_key,
             labels_key=labels_key,
@@ -173,13 +182,21 @@ def _show(report: SemanticReport, outputs: Sequence[Path], figure: Path | None, 
     from repr_probe.reports.semantic_write import write_semantic
 
     rows = published_for(report) if published else ()
+    figures = _figures(report) if kind == "html" or any(path.suffix.lower() == ".html" for path in outputs) else ()
     for path in outputs:
-        write_semantic(report, path, rows)
+        write_semantic(report, path, rows, figures)
     if figure is not None:
         from repr_probe.plots.semantic import save_figure
 
         save_figure(report, figure)
-    say(_rendered(report, rows, kind))
+    say(_rendered(report, rows, figures, kind))
+
+
+def _figures(report: SemanticReport) -> tuple[tuple[str, bytes], ...]:
+    """What a page holds beside its tables."""
+    from repr_probe.plots.semantic import drawn
+
+    return (("Dendrogram of the classes, and cosines of their prototypes in the order of WordNet's leaves", drawn(report)),)
 
 
 def published_for(report: SemanticReport) -> tuple[PublishedRow, ...]:
@@ -202,13 +219,11 @@ def _checked_outputs(paths: Sequence[Path] | None, figure: Path | None) -> list[
     return list(paths or ())
 
 
-def _rendered(report: SemanticReport, published: Sequence[PublishedRow], kind: str) -> str:
+def _rendered(report: SemanticReport, published: Sequence[PublishedRow], figures: Sequence[tuple[str, bytes]], kind: str) -> str:
     if kind == "text":
         from repr_probe.reports.semantic_formats import to_text
-        from repr_probe.reports.text import WIDTH
 
-        return to_text(report, published, min(WIDEST, shutil.get_terminal_size((WIDTH, 24)).columns))
+        return to_text(report, published, terminal_width())
     from repr_probe.reports.semantic_write import RENDERERS
 
-    suffixes = {"json": ".json", "csv": ".csv", "markdown": ".md", "latex": ".tex"}
-    return RENDERERS[suffixes[kind]](report, published)
+    return RENDERERS[SUFFIXES[kind]](report, published, figures)

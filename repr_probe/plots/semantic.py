@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from repr_probe.errors import InputError, UsageError
+from repr_probe.files.printable import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,40 +19,58 @@ if TYPE_CHECKING:
     from repr_probe.reports.semantic_report import SemanticReport
 
 SUFFIXES = (".png", ".pdf", ".svg")
-LIMITS = (0.0, 1.0)
 _MOST_NAMES = 60  # class names on an axis; with more they could not be read
 _SIDE = 5.0  # inches
+_LETTERS = 44  # of a title in one line, over one panel
+_TAIL = 0.02  # share of the pairs that may lie beyond either end of the colours
 
 
-def heat_map(report: SemanticReport, ax: Axes | None = None, *, limits: tuple[float, float] = LIMITS, colour_bar: bool = True) -> Axes:
+def colour_limits(reports: Sequence[SemanticReport]) -> tuple[float, float]:
+    """Cosines of the darkest and the brightest colour, one pair of limits for all the reports.
+
+    Between them lie all but 2 % of the pairs of classes at either end, in every report, rounded outwards to 0.1 (to 0.02 where they span less
+    than 0.2). Features behind a ReLU have cosines from about 0.5 to 1, rows of a classifier from about -0.2 to 0.4: on a scale of 0 to 1 both
+    would be one colour. A class with itself plays no part.
+    """
+    pairs = [_cosine(report)[np.triu_indices(len(report.classes), 1)] for report in reports]
+    low = min(float(np.quantile(values, _TAIL)) for values in pairs)
+    high = max(float(np.quantile(values, 1 - _TAIL)) for values in pairs)
+    step = 0.1 if high - low >= 0.2 else 0.02
+    low, high = np.floor(low / step + 1e-9) * step, np.ceil(high / step - 1e-9) * step
+    low = min(low, 1.0 - step)
+    return max(-1.0, round(float(low), 2)), min(1.0, round(float(max(high, low + step)), 2))
+
+
+def heat_map(report: SemanticReport, ax: Axes | None = None, *, limits: tuple[float, float] | None = None, colour_bar: bool = True) -> Axes:
     """Cosines of the class centroids, (K, K), classes in the order of WordNet's leaves: bright is alike.
 
-    limits: cosines of the darkest and the brightest colour. The default 0..1 is the same for every checkpoint, so that figures can be laid
-    side by side; cosines outside are shown as the nearest colour and the bar has a pointed end.
+    limits: cosines of the darkest and the brightest colour, by default `colour_limits([report])`; give one pair of limits to figures that are
+    laid side by side, or use `heat_maps`. Cosines outside are shown as the nearest colour and the bar has a pointed end.
     Without `ax` a new figure is made (`ax.figure`), outside pyplot: nothing is shown and no style changes.
     """
     cosine = _cosine(report)
     order = np.array(report.leaf_order or range(len(cosine)))
     ax = _axes() if ax is None else ax
+    limits = limits or colour_limits([report])
     image = ax.imshow(cosine[np.ix_(order, order)], vmin=limits[0], vmax=limits[1], cmap="viridis", interpolation="nearest", aspect="equal")
     _name_classes(ax, [report.class_names[place] for place in order])
-    ax.set_title(_title(report))
+    ax.set_title(_title(report.name))
     if colour_bar:
         ax.figure.colorbar(image, ax=ax, fraction=0.046, pad=0.04, extend=_extend(cosine, limits), label="cosine of class prototypes")
     return ax
 
 
 def heat_maps(reports: Sequence[SemanticReport], *, limits: tuple[float, float] | None = None) -> Figure:
-    """One heat map a report beside each other, one colour scale for all: `limits`, by default 0..1 widened to the lowest cosine of any."""
+    """One heat map a report beside each other, one colour scale for all: `limits`, by default the `colour_limits` of all of them."""
     if not reports:
         raise InputError("reports must hold at least one report; got none")
     matrices = [_cosine(report) for report in reports]
-    low, high = limits or (min(0.0, *(float(matrix.min()) for matrix in matrices)), 1.0)
+    limits = limits or colour_limits(reports)
     figure = _figure(_SIDE * len(reports), _SIDE)
     axes = figure.subplots(1, len(reports), squeeze=False)[0]
     for report, ax in zip(reports, axes, strict=True):
-        heat_map(report, ax, limits=(low, high), colour_bar=False)
-    extend = _extend(np.array([[matrix.min() for matrix in matrices], [matrix.max() for matrix in matrices]]), (low, high))
+        heat_map(report, ax, limits=limits, colour_bar=False)
+    extend = _extend(np.concatenate([matrix.ravel() for matrix in matrices]), limits)
     figure.colorbar(axes[-1].images[0], ax=list(axes), fraction=0.046, pad=0.02, extend=extend, label="cosine of class prototypes")
     return figure
 
@@ -69,7 +89,7 @@ def dendrogram(report: SemanticReport, ax: Axes | None = None, *, linkage: str |
     for lines in ax.collections:
         lines.set_linewidth(min(1.5, max(0.3, 60.0 / len(names))))  # else a thousand leaves run together
     ax.set_xlabel("1 - cosine of class prototypes" if method != "ward" else "distance of unit prototypes (ward)")
-    ax.set_title(f"{_title(report)}, {method} linkage")
+    ax.set_title(_title(f"{report.name}, {method} linkage"))
     for side in ("top", "right", "left"):
         ax.spines[side].set_visible(False)
     return ax
@@ -77,20 +97,25 @@ def dendrogram(report: SemanticReport, ax: Axes | None = None, *, linkage: str |
 
 def save_figure(report: SemanticReport, path: str | Path) -> Path:
     """Dendrogram and heat map side by side into a .png, .pdf or .svg file; whole or absent. UsageError for another suffix."""
-    import io
-
     from repr_probe.files.atomic import atomic_write
 
     suffix = check_figure(path)
+    path = Path(path).expanduser()
+    atomic_write(path, drawn(report, suffix[1:]))
+    return path
+
+
+def drawn(report: SemanticReport, kind: str = "png") -> bytes:
+    """Dendrogram and heat map side by side as the contents of a file. kind: "png", "pdf" or "svg"."""
+    import io
+
     figure = _figure(2.4 * _SIDE, _SIDE)
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.2])
     dendrogram(report, left)
     heat_map(report, right)
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format=suffix[1:], dpi=150)
-    path = Path(path).expanduser()
-    atomic_write(path, drawn.getvalue())
-    return path
+    content = io.BytesIO()
+    figure.savefig(content, format=kind, dpi=150)
+    return content.getvalue()
 
 
 def check_figure(path: str | Path) -> str:
@@ -114,6 +139,7 @@ def _condensed(cosine: np.ndarray, method: str) -> Any:
 
 
 def _extend(values: np.ndarray, limits: tuple[float, float]) -> str:
+    """Which ends of the bar are pointed: those with cosines beyond them."""
     below, above = bool(values.min() < limits[0] - 1e-9), bool(values.max() > limits[1] + 1e-9)
     return {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[below, above]
 
@@ -129,9 +155,9 @@ def _name_classes(ax: Axes, names: Sequence[str]) -> None:
     ax.set_yticks(range(len(names)), names, fontsize=size)
 
 
-def _title(report: SemanticReport) -> str:
-    # A dollar sign would begin a formula.
-    return report.name.replace("$", r"\$")
+def _title(name: str) -> str:
+    """The name over as many lines as it needs, so that none is cut; a dollar sign would begin a formula."""
+    return "\n".join(textwrap.wrap(printable(name, limit=300), _LETTERS) or [""]).replace("$", r"\$")
 
 
 def _axes() -> Axes:

@@ -19,7 +19,7 @@ from repr_probe.reports.table import (
 )
 
 # Every rule hangs under one class, so that a notebook's own tables keep their looks; only the warning brings a colour of its own.
-_STYLE = """<style>
+STYLE = """<style>
 .repr-probe{font-size:13px;line-height:1.45;overflow-x:auto}
 .repr-probe table{border-collapse:collapse;margin:.5em 0 1em;border:0}
 .repr-probe th,.repr-probe td{padding:.16em .7em;border:0;text-align:left;vertical-align:top;background:transparent;color:inherit}
@@ -48,21 +48,25 @@ def to_html(reports: Sequence[MeasuredReport], published: Sequence[PublishedValu
         _facts(reports, names),
         _broken(warnings_of(reports)),
         _paper_table(rows),
-        _items("", paper_interval_notes(reports) if rows else ()),
-        _items("", published_footnotes(published)),
+        items("", paper_interval_notes(reports) if rows else ()),
+        items("", published_footnotes(published)),
         _lines_table(lines, names),
-        _items("Undefined", [f"{symbols}: {reason}" for symbols, reason in undefined_reasons(reports)]),
-        _items("Intervals", interval_notes(reports, [line.definition.key for line in lines])),
-        _items("Notes", notes_of(reports)),
+        items("Undefined", [f"{symbols}: {reason}" for symbols, reason in undefined_reasons(reports)]),
+        items("Intervals", interval_notes(reports, [line.definition.key for line in lines])),
+        items("Notes", notes_of(reports)),
     ]
-    return "\n".join(['<div class="repr-probe">', _STYLE, *(part for part in parts if part), "</div>"])
+    return "\n".join(['<div class="repr-probe">', STYLE, *(part for part in parts if part), "</div>"])
 
 
 def to_page(reports: Sequence[MeasuredReport], published: Sequence[PublishedValues] = ()) -> str:
     """The fragment as a whole page, light or dark as the reader's system is."""
-    title = escape(", ".join(row_names(reports)))
-    head = f'<meta charset="utf-8"><meta name="color-scheme" content="light dark"><title>{title}</title>'
-    body = f'<body style="font-family:system-ui,sans-serif">\n{to_html(reports, published)}\n</body>'
+    return page(", ".join(row_names(reports)), to_html(reports, published))
+
+
+def page(title: str, fragment: str) -> str:
+    """A whole page around a fragment of HTML; title: plain text."""
+    head = f'<meta charset="utf-8"><meta name="color-scheme" content="light dark"><title>{escape(title)}</title>'
+    body = f'<body style="font-family:system-ui,sans-serif">\n{fragment}\n</body>'
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n{body}</html>\n'
 
 
@@ -86,7 +90,7 @@ def _paper_table(rows: Sequence[Row]) -> str:
         if row.published and not rows[place - 1].published:
             body.append(f'<tr class="section"><td colspan="{len(heads)}">published</td></tr>')
         body.append(f"{opening}<th>{name}</th>{''.join(_number(cell) for cell in row.cells)}</tr>")
-    return _table(heads, body)
+    return table(heads, body)
 
 
 def _lines_table(lines: Sequence[Line], names: Sequence[str]) -> str:
@@ -102,7 +106,7 @@ def _lines_table(lines: Sequence[Line], names: Sequence[str]) -> str:
             section = line.section
             body.append(f'<tr class="section"><td colspan="{len(heads)}">{_text(section)}</td></tr>')
         body.append(_line(line, single))
-    return _table(heads, body)
+    return table(heads, body)
 
 
 def _line(line: Line, single: bool) -> str:
@@ -123,7 +127,8 @@ def _number(cell: Cell) -> str:
     return f'<td class="num">{_text(cell.value)}{interval}</td>'
 
 
-def _table(heads: Sequence[str], body: Sequence[str]) -> str:
+def table(heads: Sequence[str], body: Sequence[str]) -> str:
+    """heads: ready `<th>`; body: ready `<tr>`."""
     return "\n".join(["<table>", f"<thead><tr>{''.join(heads)}</tr></thead>", "<tbody>", *body, "</tbody></table>"])
 
 
@@ -133,7 +138,8 @@ def _stacked(head: str) -> str:
     return "<br>".join(_text(line) for line in lines)
 
 
-def _items(title: str, texts: Sequence[str]) -> str:
+def items(title: str, texts: Sequence[str]) -> str:
+    """Sentences as a list under a title; nothing for none."""
     if not texts:
         return ""
     head = f"<b>{_text(title)}</b>" if title else ""
@@ -141,7 +147,7 @@ def _items(title: str, texts: Sequence[str]) -> str:
 
 
 def _broken(texts: Sequence[str]) -> str:
-    return f'<div class="broken"><b>Broken identity: do not trust these numbers.</b>{_items("", texts)}</div>' if texts else ""
+    return f'<div class="broken"><b>Broken identity: do not trust these numbers.</b>{items("", texts)}</div>' if texts else ""
 
 
 def _text(text: str) -> str:

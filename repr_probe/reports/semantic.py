@@ -15,7 +15,7 @@ from repr_probe.features.door import as_features
 from repr_probe.features.feature_set import Features
 from repr_probe.metrics.cophenetic import checked_linkage
 from repr_probe.metrics.matrix_alignment import noise_ceiling, row_alignment, surprising_pairs
-from repr_probe.reports.semantic_classes import ChosenClasses, choose_classes, class_texts, outside_things, siblings_of
+from repr_probe.reports.semantic_classes import ChosenClasses, choose_classes, outside_things, siblings_of
 from repr_probe.reports.semantic_definitions import WORDNET_MEASURES
 from repr_probe.reports.semantic_groups import control_of, group_rows, leaf_order
 from repr_probe.reports.semantic_measures import Measured, measure_alignment
@@ -38,9 +38,12 @@ NEARER, FARTHER = "nearer than the reference", "farther than the reference"
 
 @dataclass(frozen=True, eq=False)
 class References:
-    """distances: measure -> (K, K).  reasons: measure -> why it tells no classes apart.  facts: what was used, for `options`."""
+    """distances: measure -> (K, K).  keep: measure -> (K, K) bool, the pairs that count; two classes with one text have no distance in it.
+    reasons: measure -> why it tells no classes apart.  facts: what was used, for `options`.
+    """
 
     distances: Mapping[str, np.ndarray]
+    keep: Mapping[str, np.ndarray]
     reasons: Mapping[str, str]
     facts: Mapping[str, Any]
     notes: tuple[str, ...]
@@ -61,6 +64,7 @@ def semantic_report(
     allow_first_sense: bool = False,
     text_model: str = TEXT_MODEL,
     template: str = TEMPLATE,
+    allow_download: bool = False,
     source: str = "centroids",
     linkage: str = "average",
     permutations: int = 999,
@@ -75,7 +79,8 @@ def semantic_report(
 
     features: (n_samples, n_features) in any form that `as_features` takes; labels: one per row. With one row a class they are prototypes.
     class_names, dataset, wnids, synsets (a CSV of class and synset): what the classes are; a store knows the first three itself.
-    references: "wordnet", "text" or both; None: both, the text only where its model is local (nothing is downloaded).
+    references: "wordnet", "text" or both; None: both, the text only where its model is local.
+    allow_download: fetch a text model that is not; otherwise nothing touches the network.
     exact_only, shared_synsets, allow_first_sense: see `class_synsets`.  source: "classifier" says that the rows are those of a classifier.
     linkage: of both dendrograms.  permutations: of the Mantel tests, 0 for none.
     Everything is a distance against a distance over pairs of classes; positive is aligned. Classes are sorted by synset first.
@@ -92,10 +97,11 @@ def semantic_report(
     told: tuple[Any, ...] = (names, _dataset(checked, dataset), _of_present(wnids, prototypes, checked), synsets, wordnet_dir)
     nouns, found = _synsets(*told, **how) if "wordnet" in wanted else (None, None)
     chosen = choose_classes(names, np.linalg.norm(prototypes.means, axis=1) > 0, found, nouns)
-    beside = _references(wanted, chosen, nouns, text_model, template, required=references is not None)
+    beside = _references(wanted, chosen, nouns, {"model": text_model, "template": template, "allow_download": allow_download},
+                         required=references is not None)  # fmt: skip
     representation = cosine_distance(prototypes.means[chosen.places])
     tests: dict[str, Any] = {"permutations": permutations, "seed": seed}
-    measured = measure_alignment(representation, beside.distances, chosen.keep, linkage=linkage, intervals=intervals, reasons=beside.reasons, **tests)
+    measured = measure_alignment(representation, beside.distances, beside.keep, linkage=linkage, intervals=intervals, reasons=beside.reasons, **tests)
     _check_some_value(measured)
     said = {"source": source, "prototypes": SOURCES[source], "references": list(wanted), "linkage": linkage, **tests, "intervals": intervals,
             **how, "nan_policy": nan_policy, "n_classes_given": len(names), **beside.facts}  # fmt: skip
@@ -175,7 +181,7 @@ def _synsets(names: Sequence[str], dataset: str | None, wnids: Sequence[str] | N
     return nouns, class_synsets(nouns, names, dataset=dataset, wnids=wnids, table=table, **rules)
 
 
-def _references(wanted: Sequence[str], chosen: ChosenClasses, nouns: Nouns | None, text_model: str, template: str, *, required: bool) -> References:
+def _references(wanted: Sequence[str], chosen: ChosenClasses, nouns: Nouns | None, words: Mapping[str, Any], *, required: bool) -> References:
     """Distances of every reference; the text is left out with a note where its model is not local and nobody insisted."""
     distances: dict[str, np.ndarray] = {}
     reasons: dict[str, str] = {}
@@ -196,21 +202,26 @@ def _references(wanted: Sequence[str], chosen: ChosenClasses, nouns: Nouns | Non
         from repr_probe.semantics.text_reference import text_distances
 
         try:
-            text = text_distances(class_texts(chosen.names, chosen.synsets, nouns), model=text_model, template=template)
-            distances["text"] = np.asarray(text.distance)
+            text = text_distances(chosen.names, nouns=nouns, synsets=chosen.synsets or None, **words)
+            distances["text"] = text.distance.copy()
+            for pair in text.same:
+                distances["text"][pair] = distances["text"][pair[::-1]] = np.nan
             facts |= {"text_model": text.model, "template": text.template}
             notes += text.notes
         except ReprProbeError as failure:
             if required or failure.code != "E_TEXT_MODEL":
                 raise
             notes.append(f"no text reference: {failure}")
-    return References(distances, reasons, facts, tuple(notes))
+    keep = {name: chosen.keep if name != "text" else np.isfinite(matrix) & ~np.eye(len(matrix), dtype=bool) for name, matrix in distances.items()}
+    return References(distances, keep, reasons, facts, tuple(notes))
 
 
 def _check_some_value(measured: Measured) -> None:
     reasons = [one.reason for one in measured.measures.values() if one.value is None]
     if len(reasons) == len(measured.measures):
-        reason = reasons[0] if reasons else "none is at hand"
+        reason = str(reasons[0]) if reasons else "none is at hand"
+        if reason.startswith("representation"):  # as align says it
+            raise InputError(f"{reason.replace('representation', 'features', 1)}; nothing can be measured", code="E_CONSTANT")
         raise InputError(f"references must tell some classes apart; got none that does: {reason}; nothing can be measured", code="E_CONSTANT")
 
 
@@ -231,16 +242,12 @@ def _ranked(beside: References) -> str | None:
     return next((name for name in ("wup", "text") if name in beside.distances and name not in beside.reasons), None)
 
 
-def _keep(name: str, chosen: ChosenClasses) -> np.ndarray:
-    return ~np.eye(len(chosen.names), dtype=bool) if name == "text" else chosen.keep
-
-
 def _class_rows(chosen: ChosenClasses, per_class: np.ndarray | None, representation: np.ndarray, beside: References,
                 nouns: Nouns | None) -> tuple[dict[str, Any], ...]:  # fmt: skip
     by_row: dict[str, list[float | None]] = {}
     for name in ("wup", "text"):
         if name in beside.distances and name not in beside.reasons:
-            values = row_alignment(representation, beside.distances[name], _keep(name, chosen))
+            values = row_alignment(representation, beside.distances[name], beside.keep[name])
             by_row[name] = [float(value) if np.isfinite(value) else None for value in values]
     return tuple({
         "name": name,
@@ -256,7 +263,7 @@ def _pairs(representation: np.ndarray, beside: References, chosen: ChosenClasses
     reference = _ranked(beside)
     if reference is None:
         return ()
-    nearer, farther = surprising_pairs(representation, beside.distances[reference], keep=_keep(reference, chosen), count=SURPRISES)
+    nearer, farther = surprising_pairs(representation, beside.distances[reference], keep=beside.keep[reference], count=SURPRISES)
     return tuple({
         "a": chosen.names[pair.first], "b": chosen.names[pair.second], "kind": kind, "against": reference,
         "cosine": 1.0 - pair.representation, "reference": pair.reference, "surprise": pair.rank_gap,

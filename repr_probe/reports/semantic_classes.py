@@ -1,9 +1,7 @@
-"""Which classes take part in a SemanticReport, in which order, and what the text model is given as their names."""
+"""Which classes take part in a SemanticReport, and in which order."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
     from repr_probe.semantics.wordnet_graph import Nouns
 
 FEWEST = 3
-_WNID_BEHIND = re.compile(r" \(n\d{8}\)$")
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,26 +81,6 @@ def _check_enough(names: Sequence[str], places: Sequence[int], left_out: Sequenc
     if without:
         told += f" (no synset for {listed(without)}); name synsets in a CSV (--synsets), take first senses (--allow-first-sense) or --minilm alone"
     raise InputError(told, code="E_CLASSES")
-
-
-def class_texts(names: Sequence[str], synsets: Sequence[int], nouns: Nouns | None) -> tuple[str, ...]:
-    """Words for the text model: the class name without underscores and wnid; where two classes are called alike, with the kind of thing.
-
-    "crane (n02012849)" and "crane (n03126707)" become "crane (wading bird)" and "crane (lifting device)"; a bare wnid its first lemma.
-    """
-    plain = [_WNID_BEHIND.sub("", name).replace("_", " ").strip() for name in names]
-    if nouns is None or not synsets:
-        return tuple(plain)
-    words = [_words(nouns, synset) if re.fullmatch(r"n\d{8}", text) else text for text, synset in zip(plain, synsets, strict=True)]
-    times = Counter(text.casefold() for text in words)
-    kinds = [nouns.parents[synset][0] if nouns.parents[synset] else synset for synset in synsets]
-    return tuple(
-        text if times[text.casefold()] == 1 else f"{text} ({_words(nouns, kind)})" for text, kind in zip(words, kinds, strict=True)
-    )
-
-
-def _words(nouns: Nouns, synset: int) -> str:
-    return nouns.lemmas[synset].replace("_", " ")
 
 
 def outside_things(nouns: Nouns, chosen: ChosenClasses) -> str | None:

@@ -4,45 +4,49 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from repr_probe.errors import InputError, UndefinedMeasure
 from repr_probe.files.printable import listed
 from repr_probe.metrics.matrix_alignment import Difference, compare
-from repr_probe.reports.safe_text import pad, printable
+from repr_probe.reports.safe_text import cells, pad, printable
 from repr_probe.reports.semantic_definitions import DEFINITIONS
-from repr_probe.reports.semantic_layout import number, p_text
-from repr_probe.reports.semantic_report import SemanticReport
+from repr_probe.reports.semantic_layout import comparison_section
+
+if TYPE_CHECKING:
+    from repr_probe.reports.semantic_report import SemanticReport
 
 
 @dataclass(frozen=True, eq=False)
 class SemanticComparison:
     """differences: key -> Difference (a, b, a - b, 95 % interval over classes, two-sided p by the jackknife); None with a reason where undefined.
 
-    names: of a and b.  n_classes: the classes that both have.
+    names: of a and b.  n_classes: the classes that both have.  provenance: where the features of b came from.
     """
 
     names: tuple[str, str]
     n_classes: int
     differences: Mapping[str, Difference]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "differences", MappingProxyType(dict(self.differences)))
+        for name in ("differences", "provenance"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (self.names, self.n_classes, dict(self.differences), dict(self.provenance))
 
     def __str__(self) -> str:
-        one, other = map(printable, self.names)
-        lines = [f"{one} - {other}", f"{self.n_classes:,} classes of both; delete-one-class jackknife of the difference", ""]
-        lines.append(f"{pad('measure', 20)}{'a':>8}{'b':>8}{'a - b':>9}  {pad('95 % interval', 18)}p")
-        for key, found in self.differences.items():
-            interval = "" if found.ci is None else f"[{found.ci[0]:.3f}, {found.ci[1]:.3f}]"
-            values = f"{number(found.a):>8}{number(found.b):>8}{number(found.difference):>9}"
-            lines.append(f"{pad(DEFINITIONS[key].symbol, 20)}{values}  {pad(interval, 18)}{p_text(found.p)}")
-        lines += [f"  - {reason}" for reason in dict.fromkeys(one.reason for one in self.differences.values() if one.reason)]
-        return "\n".join(lines)
+        section = comparison_section(self)
+        widths = [max(cells(row[place]) for row in (section.heads, *section.rows)) for place in range(len(section.heads))]
+        lines = [f"{printable(self.names[0])} {section.title}"]
+        for row in (section.heads, *section.rows):
+            lines.append("  ".join(pad(cell, width, right=place > 0) for place, (cell, width) in enumerate(zip(row, widths))))
+        return "\n".join([*lines, *(f"  - {text}" for text in section.items)])
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -51,10 +55,23 @@ class SemanticComparison:
             "schema": 1,
             "names": list(self.names),
             "n_classes": self.n_classes,
+            "provenance": dict(self.provenance),
             "differences": {
                 key: {**dataclasses.asdict(one), "ci": None if one.ci is None else list(one.ci)} for key, one in self.differences.items()
             },
         }
+
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> SemanticComparison:
+        """The inverse of `to_dict`."""
+        one, other = data["names"]
+        found = {key: Difference(**{**row, "ci": None if row["ci"] is None else tuple(row["ci"])}) for key, row in data["differences"].items()}
+        return cls((str(one), str(other)), int(data["n_classes"]), found, data.get("provenance", {}))
+
+
+def _rebuild(*fields: Any) -> SemanticComparison:
+    return SemanticComparison(*fields)
 
 
 def compare_semantic(a: SemanticReport, b: SemanticReport) -> SemanticComparison:
@@ -76,9 +93,9 @@ def compare_semantic(a: SemanticReport, b: SemanticReport) -> SemanticComparison
     found: dict[str, Difference] = {}
     for name in [name for name in a.references if name in b.references]:
         reference = _part(a.references[name], first)
-        if not np.allclose(reference, _part(b.references[name], second), atol=1e-4):
+        if not np.allclose(reference, _part(b.references[name], second), atol=1e-4, equal_nan=True):
             raise InputError(f"reports to compare must have the same references; got two that differ in {name}")
-        keep = None if name == "text" else _apart(a, first)
+        keep = np.isfinite(reference) if name == "text" else _apart(a, first)
         try:
             pair = compare(distances[0], distances[1], reference, keep=keep)
         except UndefinedMeasure:
@@ -86,17 +103,22 @@ def compare_semantic(a: SemanticReport, b: SemanticReport) -> SemanticComparison
         found |= {f"spearman_{name}": pair.spearman, f"pearson_{name}": pair.pearson}
     if not found:
         raise InputError("reports to compare must share a reference that tells classes apart; got none", code="E_CONSTANT")
-    return SemanticComparison((a.name, b.name), len(first), {key: found[key] for key in DEFINITIONS if key in found})
+    return SemanticComparison((a.name, b.name), len(first), {key: found[key] for key in DEFINITIONS if key in found}, b.provenance)
 
 
 def _common(a: SemanticReport, b: SemanticReport) -> tuple[list[int], list[int]]:
     keys = [[(row.get("synset"), bool(row.get("new_leaf")), row["name"]) for row in report.classes] for report in (a, b)]
-    place = {key: number for number, key in enumerate(keys[1])}
-    shared = [(number, place[key]) for number, key in enumerate(keys[0]) if key in place]
+    place = {key: number for number, key in enumerate(_told_apart(keys[1]))}
+    shared = [(number, place[key]) for number, key in enumerate(_told_apart(keys[0])) if key in place]
     if len(shared) < 3:
         names = listed(a.class_names), listed(b.class_names)
         raise InputError(f"reports to compare must share 3 classes; got {len(shared)} of {names[0]} and {names[1]}", code="E_CLASSES")
     return [one for one, _ in shared], [other for _, other in shared]
+
+
+def _told_apart(keys: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Each key with how often it came before: two classes may have one name."""
+    return [(*key, keys[:place].count(key)) for place, key in enumerate(keys)]
 
 
 def _part(matrix: np.ndarray, places: list[int]) -> np.ndarray:

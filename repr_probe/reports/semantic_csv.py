@@ -19,10 +19,14 @@ _OPTIONS = ("source", "linkage", "permutations", "seed", "wordnet", "text_model"
 
 def to_csv(report: SemanticReport, published: Sequence[PublishedValues] = ()) -> str:
     """Columns: name, origin ("measured" or where it was published), provenance, options, counts, then key, key_low, key_high, key_p for each
-    measure. An undefined value is an empty field. Lines end with a line feed.
+    measure, and beside another checkpoint its name as `against` with key_against, key_difference, key_difference_low, ..._high and ..._p.
+    An undefined value is an empty field. Lines end with a line feed.
     """
     columns = ["name", "origin", *_PROVENANCE, *_OPTIONS, "n_samples", "n_features", "n_classes"]
     columns += [column for key in report.measures for column in (key, f"{key}_low", f"{key}_high", f"{key}_p")]
+    compared = report.comparison.differences if report.comparison is not None else ()
+    columns += ["against"] if report.comparison is not None else []
+    columns += [f"{key}_{what}" for key in compared for what in ("against", "difference", "difference_low", "difference_high", "difference_p")]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
@@ -47,4 +51,18 @@ def _row(report: SemanticReport) -> dict[str, object]:
             row |= {f"{key}_low": repr(float(measurement.ci[0])), f"{key}_high": repr(float(measurement.ci[1]))}
         if report.p_values.get(key) is not None:
             row[f"{key}_p"] = repr(report.p_values[key])
+    return row | _compared(report)
+
+
+def _compared(report: SemanticReport) -> dict[str, object]:
+    """What the comparison with another checkpoint adds to the row."""
+    if report.comparison is None:
+        return {}
+    row: dict[str, object] = {"against": printable(report.comparison.names[1])}
+    for key, one in report.comparison.differences.items():
+        row |= {f"{key}_against": repr(float(one.b)), f"{key}_difference": repr(float(one.difference))}
+        if one.ci is not None:
+            row |= {f"{key}_difference_low": repr(float(one.ci[0])), f"{key}_difference_high": repr(float(one.ci[1]))}
+        if one.p is not None:
+            row[f"{key}_difference_p"] = repr(float(one.p))
     return row

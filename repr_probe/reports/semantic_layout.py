@@ -13,6 +13,7 @@ from repr_probe.reports.sources import PublishedValues
 from repr_probe.reports.table import DASH, cell_of, footnote_marks, published_footnotes
 
 if TYPE_CHECKING:
+    from repr_probe.reports.semantic_comparison import SemanticComparison
     from repr_probe.reports.semantic_report import SemanticReport
 
 SHOWN_CLASSES = 5
@@ -55,10 +56,23 @@ def facts(report: SemanticReport) -> dict[str, str]:
 
 
 def sections(report: SemanticReport, published: Sequence[PublishedValues] = ()) -> tuple[Section, ...]:
-    """In order: measures, Table IV, groups, control, classes, pairs, then what a reader has to know."""
-    parts = [_measures(report), *([_table4(report, published)] if published else []), _groups(report), _control(report)]
+    """In order: measures, the other checkpoint, Table IV, groups, control, classes, pairs, then what a reader has to know."""
+    parts = [_measures(report), *([comparison_section(report.comparison)] if report.comparison is not None else [])]
+    parts += [*([_table4(report, published)] if published else []), _groups(report), _control(report)]
     parts += [*_classes_by_row(report), _pairs(report), _reading(report)]
     return tuple(part for part in parts if part.rows or part.items)
+
+
+def comparison_section(comparison: SemanticComparison) -> Section:
+    """One line a measure: of the report, of the other, and their difference with interval and p."""
+    rows = []
+    for key, one in comparison.differences.items():
+        interval = "" if one.ci is None else f"[{number(one.ci[0])}, {number(one.ci[1])}]"
+        rows.append((DEFINITIONS[key].symbol, number(one.a), number(one.b), number(one.difference), interval, p_text(one.p)))
+    reasons = dict.fromkeys(one.reason for one in comparison.differences.values() if one.reason)
+    items = (f"{comparison.n_classes:,} classes of both; interval and p: delete-one-class jackknife of the difference", *reasons)
+    heads = ("measure", "value", "other's", "difference", "95 % interval", "p")
+    return Section(f"against {printable(comparison.names[1])}", heads, tuple(rows), items)
 
 
 def p_text(p: float | None) -> str:

@@ -33,7 +33,7 @@ class Measured:
 def measure_alignment(
     representation: np.ndarray,
     references: Mapping[str, np.ndarray],
-    keep: np.ndarray,
+    keep: Mapping[str, np.ndarray],
     *,
     linkage: str,
     permutations: int,
@@ -43,7 +43,7 @@ def measure_alignment(
 ) -> Measured:
     """Spearman and Pearson against every reference, both cophenetics against WuP.
 
-    keep: the pairs with a distance in WordNet; against the text all pairs count.  reasons: reference -> why it says nothing, if so.
+    keep: reference -> (K, K) bool, the pairs that count.  reasons: reference -> why it says nothing, if so.
     """
     how: dict[str, Any] = {"permutations": permutations, "seed": seed, "intervals": intervals}
     found = Measured()
@@ -54,7 +54,7 @@ def measure_alignment(
         if "wup" in references:
             _add_cophenetic(
                 found,
-                lambda: cophenetic_alignment(representation, references["wup"], keep=keep, linkage=linkage, **how),
+                lambda: cophenetic_alignment(representation, references["wup"], keep=keep["wup"], linkage=linkage, **how),
                 reasons.get("wup"),
                 linkage,
             )
@@ -62,15 +62,15 @@ def measure_alignment(
     return found.ordered()
 
 
-def _alignments(representation: np.ndarray, references: Mapping[str, np.ndarray], keep: np.ndarray,
+def _alignments(representation: np.ndarray, references: Mapping[str, np.ndarray], keep: Mapping[str, np.ndarray],
                 how: Mapping[str, Any]) -> Iterator[tuple[str, Alignment | UndefinedMeasure]]:  # fmt: skip
     """Each reference's alignment or why it has none; of references that rank the pairs alike (LCH and path) only the first is ranked and tested."""
     made: dict[str, Alignment] = {}
     for name, reference in references.items():
-        pairs = None if name == "text" else keep
-        alike = (made[other] for other in made if "text" not in (name, other) and ranks_alike(references[other], reference, keep))
+        alike = (made[other] for other in made
+                 if np.array_equal(keep[other], keep[name]) and ranks_alike(references[other], reference, keep[name]))  # fmt: skip
         try:
-            made[name] = align(representation, reference, keep=pairs, same_order=next(alike, None), **how)
+            made[name] = align(representation, reference, keep=keep[name], same_order=next(alike, None), **how)
         except UndefinedMeasure as undefined:
             yield name, undefined
         else:

@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from repr_probe.metrics.measurement import Measurement
+
+if TYPE_CHECKING:
+    from repr_probe.reports.semantic_comparison import SemanticComparison
 
 SCHEMA = 1
 KIND = "semantic"
@@ -31,6 +34,7 @@ class SemanticReport:
     left_out: classes (or pairs of them) without a part in the numbers, each with the reason.
     centroid_cosine: (K, K) cosines of the class centroids, order of `classes`; references: measure -> (K, K) distances. Neither is in the
     JSON; the cosines are saved as .npz beside it.  leaf_order: positions of the classes in the order of WordNet's leaves.
+    comparison: with another checkpoint on the same classes, where one was asked for.
     """
 
     measures: Mapping[str, Measurement]
@@ -53,6 +57,7 @@ class SemanticReport:
     centroid_cosine: np.ndarray | None = None
     references: Mapping[str, np.ndarray] = field(default_factory=dict)
     created: str = ""
+    comparison: SemanticComparison | None = None
 
     def __post_init__(self) -> None:
         for name in _MAPPINGS:
@@ -83,6 +88,11 @@ class SemanticReport:
     def __repr__(self) -> str:
         return f"SemanticReport({self.name}: {self.n_classes} classes, {len(self.measures)} measures)"
 
+    def _repr_html_(self) -> str:
+        from repr_probe.reports.semantic_html import to_html
+
+        return to_html(self)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; undefined values are None; holds no matrix."""
         plain = ("name", "n_samples", "n_features", "n_classes")
@@ -99,15 +109,20 @@ class SemanticReport:
             "leaf_order": list(self.leaf_order),
             "notes": list(self.notes),
             "created": self.created,
+            **({} if self.comparison is None else {"comparison": self.comparison.to_dict()}),
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> SemanticReport:
         """The inverse of `to_dict`, but for the matrices."""
+        from repr_probe.reports.semantic_comparison import SemanticComparison
+
         fields = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
         fields["measures"] = {key: Measurement.from_dict(value) for key, value in data["measures"].items()}
         for name in (*_TUPLES, "leaf_order"):
             fields[name] = tuple(data.get(name, ()))
+        if fields.get("comparison") is not None:
+            fields["comparison"] = SemanticComparison.from_dict(fields["comparison"])
         return cls(**fields)
 
     def to_json(self) -> str:
@@ -129,7 +144,7 @@ class SemanticReport:
         return to_csv(self)
 
     def save(self, path: str | Path) -> Path:
-        """Write by suffix: .json (cosines of the centroids beside it as .npz), .csv, .md, .tex or .txt."""
+        """Write by suffix: .json (cosines of the centroids beside it as .npz), .csv, .md, .tex, .txt or .html."""
         from repr_probe.reports.semantic_write import write_semantic
 
         return write_semantic(self, path)

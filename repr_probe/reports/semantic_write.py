@@ -13,20 +13,22 @@ from repr_probe.errors import UsageError
 from repr_probe.files.atomic import atomic_write
 from repr_probe.reports.semantic_csv import to_csv
 from repr_probe.reports.semantic_formats import to_latex, to_markdown, to_text
+from repr_probe.reports.semantic_html import Figure, to_page
 from repr_probe.reports.sources import PublishedValues
 from repr_probe.reports.write import centroids_path
 
 if TYPE_CHECKING:
     from repr_probe.reports.semantic_report import SemanticReport
 
-Renderer = Callable[[Any, Sequence[PublishedValues]], str]
+Renderer = Callable[[Any, Sequence[PublishedValues], Sequence[Figure]], str]
 
 RENDERERS: Mapping[str, Renderer] = {
-    ".json": lambda report, published: report.to_json() + "\n",  # published rows are no measures: never in it
-    ".csv": to_csv,
-    ".md": to_markdown,
-    ".tex": to_latex,
-    ".txt": lambda report, published: to_text(report, published) + "\n",
+    ".json": lambda report, published, figures: report.to_json() + "\n",  # published rows are no measures: never in it
+    ".csv": lambda report, published, figures: to_csv(report, published),
+    ".md": lambda report, published, figures: to_markdown(report, published),
+    ".tex": lambda report, published, figures: to_latex(report, published),
+    ".txt": lambda report, published, figures: to_text(report, published) + "\n",
+    ".html": to_page,
 }
 
 
@@ -38,14 +40,16 @@ def check_suffix(path: str | Path) -> str:
     return suffix
 
 
-def write_semantic(report: SemanticReport, path: str | Path, published: Sequence[PublishedValues] = ()) -> Path:
+def write_semantic(report: SemanticReport, path: str | Path, published: Sequence[PublishedValues] = (), figures: Sequence[Figure] = ()) -> Path:
     """Write the report in the format of the suffix; beside a JSON file the cosines go to `<stem>.centroids.npz`. Returns the path.
+
+    figures: (what it shows, PNG), for a page; the other formats hold none.
 
     Raises UsageError for another suffix and StoreError when the place cannot be written.
     """
     path = Path(path).expanduser()
     suffix = check_suffix(path)
-    atomic_write(path, RENDERERS[suffix](report, published))
+    atomic_write(path, RENDERERS[suffix](report, published, figures))
     if suffix == ".json":
         _write_cosines(report, centroids_path(path))
     return path

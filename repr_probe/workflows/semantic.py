@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -43,9 +44,11 @@ def semantic(
     synsets: str | Path | None = None,
     text_model: str | None = None,
     template: str | None = None,
+    allow_download: bool = False,
     linkage: str = "average",
     permutations: int = 999,
     seed: int = 0,
+    against: str | Path | ImageEncoder | None = None,
     features_key: str | None = None,
     labels_key: str | None = None,
     store: str | Path | None = None,
@@ -56,8 +59,9 @@ def semantic(
     checkpoint: as in `geometry`: weights with a `dataset`, or features that exist already (a file or a store); None: the newest store whose
     classes have names, and without one the class centroids that come with the package.
     source: "classifier" takes the rows of the checkpoint's classifier as prototypes, without images.
-    wordnet, minilm: which references; neither: both, the text only where its model is local. The other options are those of `extract` and
-    of `semantic_report`.
+    wordnet, minilm: which references; neither: both, the text only where its model is local. allow_download: fetch a text model that is not.
+    against: a second checkpoint (or features), taken with the same options; `report.comparison` then holds the paired differences over the
+    classes of both. The other options are those of `extract` and of `semantic_report`.
 
     Raises UsageError, CheckpointError, DatasetError, FileFormatError, InputError or StoreError, each with one line that says what to do.
     """
@@ -66,23 +70,38 @@ def semantic(
     measuring: dict[str, Any] = {
         "references": _references(wordnet, minilm, text_model), "wordnet_dir": wordnet_dir, "exact_only": exact_only,
         "shared_synsets": shared_synsets, "allow_first_sense": allow_first_sense, "synsets": synsets, "linkage": linkage,
-        "permutations": permutations, "seed": seed, **_given(text_model=text_model, template=template),
+        "permutations": permutations, "seed": seed, "allow_download": allow_download, **_given(text_model=text_model, template=template),
     }  # fmt: skip
     images: dict[str, Any] = {"split": split, "data_root": data_root, "limit": limit, "layer": layer}
     running: dict[str, Any] = {"device": device, "batch_size": batch_size, "workers": workers, "fresh": fresh, "verify_data": verify_data}
     keys = {"features_key": features_key, "labels_key": labels_key}
-    with using_home(store):
+
+    def measured(source_of: str | Path | ImageEncoder | None, how: Mapping[str, Any]) -> SemanticReport:
         if source == "classifier":
-            return _of_classifier(checkpoint, dataset, {**images, **checked_options(encoder)}, measuring)
-        if checkpoint is None:
-            return _of_newest({"dataset": dataset, **images, **checked_options(encoder)}, measuring)
+            return _of_classifier(source_of, dataset, {**images, **checked_options(encoder)}, how)
+        if source_of is None:
+            return _of_newest({"dataset": dataset, **images, **checked_options(encoder)}, how)
         if dataset is None:
-            return _of_features(checkpoint, {**images, **checked_options(encoder)}, {**measuring, **keys})
+            return _of_features(source_of, {**images, **checked_options(encoder)}, {**how, **keys})
         from repr_probe.reports.semantic import semantic_report
         from repr_probe.workflows.extract import extract
 
-        (found,) = extract(checkpoint, dataset=dataset, seed=seed, **images, **running, **encoder)
-        return semantic_report(found, name=_row_name(checkpoint), **measuring)
+        (found,) = extract(source_of, dataset=dataset, seed=seed, **images, **running, **encoder)
+        return semantic_report(found, name=_row_name(source_of), **how)
+
+    with using_home(store):
+        if against is None:
+            return measured(checkpoint, measuring)
+        other = measured(against, {**measuring, "permutations": 0, "intervals": False})  # first: it is quick, and may be refused
+        return _beside(measured(checkpoint, measuring), other)
+
+
+def _beside(report: SemanticReport, other: SemanticReport) -> SemanticReport:
+    """The report with its comparison with the other, and what only the other's notes say."""
+    from repr_probe.reports.semantic_comparison import compare_semantic
+
+    told = [f"{other.name}: {note}" for note in other.notes if note not in report.notes]
+    return replace(report, comparison=compare_semantic(report, other), notes=(*report.notes, *told))
 
 
 def newest_named_store() -> FeatureStore | None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import typer
 
 from repr_probe.cli import main as program
 from repr_probe.cli.semantic import semantic_command
+from repr_probe.reports.semantic_read import read_semantic
 
 CIFAR10 = np.array(["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"])
 QUICK = ("--wordnet", "--permutations", "49")
@@ -44,12 +47,57 @@ def test_a_feature_file_is_compared_with_wordnet(semantic, features):
 
 
 @pytest.mark.parametrize(
-    ("flag", "begins"), [("--json", "{"), ("--csv", "name,origin"), ("--markdown", "### found"), ("--latex", "% needs")]
+    ("flag", "begins"),
+    [("--json", "{"), ("--csv", "name,origin"), ("--markdown", "### found"), ("--latex", "% needs"), ("--html", "<!doctype html>")],
 )
 def test_formats_of_stdout(semantic, features, flag, begins):
     done = semantic(features, *QUICK, flag)
     assert done.code == 0, done.err
     assert done.out.startswith(begins)
+
+
+@pytest.fixture
+def other(tmp_path):
+    """Features of the same classes that know nothing of animals and artifacts."""
+    rng = np.random.default_rng(1)
+    np.savez(tmp_path / "other.npz", features=rng.standard_normal((10, 8))[np.arange(200) % 10], labels=CIFAR10[np.arange(200) % 10])
+    return tmp_path / "other.npz"
+
+
+def test_a_second_checkpoint_is_compared_on_the_same_classes(semantic, features, other, tmp_path):
+    out, table = tmp_path / "found.json", tmp_path / "found.csv"
+    done = semantic(features, *QUICK, "--against", other, "--out", out, "--out", table)
+    assert done.code == 0, done.err
+    assert "against other.npz" in done.out and "10 classes of both" in done.out
+    known = json.loads(out.read_text())
+    alone = json.loads(semantic(other, *QUICK, "--json").out)
+    found = known["comparison"]["differences"]["spearman_wup"]
+    assert known["comparison"]["names"] == ["found.npz", "other.npz"]
+    assert found["a"] == pytest.approx(known["measures"]["spearman_wup"]["value"], abs=1e-12)
+    assert found["b"] == pytest.approx(alone["measures"]["spearman_wup"]["value"], abs=1e-12)
+    assert found["difference"] == pytest.approx(found["a"] - found["b"]) and 0 <= found["p"] <= 1
+    (row,) = csv.DictReader(table.read_text().splitlines())
+    assert row["against"] == "other.npz" and float(row["spearman_wup_difference"]) == found["difference"]
+    assert read_semantic(out).to_dict() == known
+
+
+def test_a_second_checkpoint_of_other_classes_is_one_line(semantic, features, tmp_path):
+    trees = np.array(["oak.n.02", "pine.n.01", "beech.n.01", "rose.n.01"])
+    np.savez(tmp_path / "other.npz", features=np.random.default_rng(2).standard_normal((4, 3)), labels=trees)
+    done = semantic(features, *QUICK, "--against", tmp_path / "other.npz", "--out", tmp_path / "found.json")
+    assert done.code == 1
+    assert "reports to compare must share 3 classes; got 0 of" in done.err and done.err.count("\n") == 1
+    assert done.out == "" and not (tmp_path / "found.json").exists()
+
+
+def test_a_page_holds_its_figure_and_needs_no_other_file(semantic, features, other, tmp_path):
+    done = semantic(features, *QUICK, "--against", other, "--out", tmp_path / "page.html")
+    assert done.code == 0, done.err
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>") and page.count('src="') == 1
+    assert 'src="data:image/png;base64,iVBOR' in page
+    assert "Spearman WuP" in page and "Against other.npz" in page
+    assert not re.search(r"<script|<link|https?://", page)
 
 
 def test_files_and_figure(semantic, features, tmp_path):
@@ -67,6 +115,7 @@ def test_files_and_figure(semantic, features, tmp_path):
     ("arguments", "told"),
     [
         (("--json", "--csv"), "the output must be one of --json, --csv"),
+        (("--json", "--html"), "the output must be one of --json, --csv, --markdown, --latex, --html; got --json and --html"),
         (("--out", "x.docx"), "the result file must end in .json"),
         (("--figure", "x.docx"), "the figure must end in .png"),
         (("--split", "test"), "--split must go with --dataset"),

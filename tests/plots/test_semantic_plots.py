@@ -8,7 +8,7 @@ import pytest
 
 from repr_probe.errors import InputError, UsageError
 from repr_probe.metrics.measurement import Measurement
-from repr_probe.plots.semantic import dendrogram, heat_map, heat_maps, save_figure
+from repr_probe.plots.semantic import colour_limits, dendrogram, heat_map, heat_maps, save_figure
 from repr_probe.reports.semantic_report import SemanticReport
 
 
@@ -28,7 +28,7 @@ def test_heat_map_shows_the_cosines_in_leaf_order():
     (image,) = ax.images
     np.testing.assert_array_equal(np.asarray(image.get_array()), COSINE[np.ix_([0, 2, 1], [0, 2, 1])])
     assert [label.get_text() for label in ax.get_yticklabels()] == ["dog", "cat", "car"]
-    assert image.get_clim() == (0.0, 1.0)
+    assert image.get_clim() == (0.2, 0.9)
 
 
 def test_heat_map_draws_on_the_axes_it_is_given():
@@ -41,10 +41,36 @@ def test_heat_map_draws_on_the_axes_it_is_given():
 
 def test_the_colour_scale_is_shared_over_checkpoints():
     other = COSINE.copy()
-    other[0, 1] = other[1, 0] = -0.4
+    other[0, 1] = other[1, 0] = -0.37
     figure = heat_maps([report_of(COSINE), report_of(other, name="another")])
     limits = {ax.images[0].get_clim() for ax in figure.axes if ax.images}
-    assert limits == {(-0.4, 1.0)}
+    assert limits == {(-0.4, 0.9)} == {colour_limits([report_of(COSINE), report_of(other)])}
+    assert figure.axes[-1].get_ylim() == (-0.4, 0.9)  # the bar says them
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "limits"), [(0.55, 0.97, (0.5, 1.0)), (-0.13, 0.31, (-0.2, 0.4)), (0.911, 0.987, (0.9, 1.0)), (0.0, 1.0, (0.0, 1.0))]
+)
+def test_the_colours_span_what_the_cosines_span(low, high, limits):
+    rng = np.random.default_rng(0)
+    cosine = rng.uniform(low, high, (200, 200))
+    cosine = (cosine + cosine.T) / 2
+    cosine[:20] = cosine[:, :20] = rng.choice([low, high])
+    cosine[20:40] = cosine[:, 20:40] = low + high - cosine[0, 1]
+    cosine[0, 1] = cosine[1, 0] = -1.0  # one odd pair does not take the contrast from all others
+    assert colour_limits([report_of(cosine)]) == limits
+
+
+def test_equal_cosines_have_a_colour_too():
+    assert colour_limits([report_of(np.full((5, 5), 0.6))]) == (0.6, 0.62)
+    assert colour_limits([report_of(np.ones((5, 5)))]) == (0.98, 1.0)
+
+
+def test_a_long_name_takes_several_lines():
+    name = "a run folder with words " * 4 + "and_one_word_without_any_space_that_is_longer_than_a_line_of_the_title.pth"
+    title = heat_map(report_of(COSINE, name=name)).get_title()
+    assert title.replace("\n", "").replace(" ", "") == name.replace(" ", "")
+    assert max(map(len, title.split("\n"))) <= 44
 
 
 def test_many_classes_are_not_named():

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import json
+import pickle
+
 import numpy as np
 import pytest
 
 from repr_probe.errors import InputError
 from repr_probe.reports.semantic import semantic_report
-from repr_probe.reports.semantic_comparison import compare_semantic
+from repr_probe.reports.semantic_comparison import SemanticComparison, compare_semantic
 from repr_probe.reports.semantic_report import SemanticReport
 
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -25,7 +28,11 @@ def test_the_difference_is_that_of_the_two_reports():
         assert one.difference == pytest.approx(a.measures[key].value - b.measures[key].value, abs=1e-12)
     assert found.differences["spearman_wup"].difference > 0.2
     assert found.n_classes == 10
-    assert "a - b" in str(found)
+    assert str(found).startswith("a against b\nmeasure ")
+    assert "10 classes of both" in str(found)
+    again = SemanticComparison.from_dict(json.loads(json.dumps(found.to_dict())))
+    assert (again.names, again.n_classes, again.differences) == (("a", "b"), 10, found.differences)
+    assert str(pickle.loads(pickle.dumps(found))) == str(found)
     assert found.to_dict()["differences"]["spearman_wup"]["p"] == found.differences["spearman_wup"].p
 
 

@@ -3,9 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from repr_probe.classes.wnids import class_names_of, imagenet_names
+from repr_probe.classes.wnids import imagenet_names
 from repr_probe.features.door import as_features
-from repr_probe.reports.semantic_classes import class_texts
 from repr_probe.reports.semantic_groups import control_of, leaf_order, spearman_of, wordnet_groups
 from repr_probe.reports.semantic_prototypes import prototypes_of
 from repr_probe.semantics.similarity import distances
@@ -59,19 +58,6 @@ def test_without_animals_the_control_says_so(nouns):
     wup = distances(nouns, synsets)["wup"]
     found = control_of(nouns, synsets, wup, wup, ~np.eye(4, dtype=bool), permutations=9, seed=0)
     assert found["reason"] == "needs 3 animals and 3 artifacts; got 0 and 4"
-
-
-def test_classes_called_alike_are_told_apart_for_the_text(nouns, imagenet):
-    texts = class_texts(class_names_of(imagenet_names()), imagenet, nouns)
-    cranes = [text for text in texts if text.startswith("crane")]
-    assert cranes == ["crane (wading bird)", "crane (lifting device)"]
-    assert texts[0] == "tench"
-    assert len(set(texts)) == 1000
-
-
-def test_wnids_and_underscores_become_words(nouns):
-    synsets = [nouns.find("n02084071"), nouns.find("ice_cream.n.01")]
-    assert class_texts(["n02084071", "ice_cream"], synsets, nouns) == ("dog", "ice cream")
 
 
 def test_prototypes_are_means_of_unit_rows_and_their_halves():

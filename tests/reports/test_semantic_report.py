@@ -260,5 +260,5 @@ def test_other_files_are_refused(tmp_path, content, told):
 
 
 def test_unknown_suffix_is_refused(report, tmp_path):
-    with pytest.raises(UsageError, match=r"the result file must end in \.json, \.csv, \.md, \.tex, \.txt; got"):
+    with pytest.raises(UsageError, match=r"the result file must end in \.json, \.csv, \.md, \.tex, \.txt, \.html; got"):
         report.save(tmp_path / "found.docx")
