@@ -199,3 +199,37 @@ def test_an_encode_that_gives_no_vectors_is_refused(learner, probe):
         GeometryMonitor(*probe, encode=lambda model, images: images)(learner)
     with pytest.raises(InputError, match=r"features must be finite; 30 of 30 rows are not"):
         GeometryMonitor(*probe, encode=lambda model, images: images.flatten(1) * float("nan"))(learner)
+
+
+def separable(n: int, seed: int) -> tuple[torch.Tensor, np.ndarray]:
+    generator = torch.Generator().manual_seed(seed)
+    labels = np.arange(n) % 3
+    return torch.randn(n, 4, 1, 1, generator=generator) + 1.5 * torch.eye(4)[torch.as_tensor(labels)].view(n, 4, 1, 1), labels
+
+
+def test_the_probes_are_those_of_the_package():
+    from repr_probe.probes.knn import knn
+    from repr_probe.probes.linear import linear
+
+    (images, labels), (bank, bank_labels) = separable(60, 0), separable(90, 1)
+    monitor = GeometryMonitor(images, labels, bank=(bank, bank_labels), measures="paper")
+    metrics = monitor(nn.Flatten())
+    rows, known = images.flatten(1).numpy(), bank.flatten(1).numpy()
+    assert metrics["knn_top1"] == knn(known, bank_labels, rows, labels).top1
+    assert metrics["linear_top1"] == linear(known, bank_labels, rows, labels).top1
+    assert 0.5 < metrics["knn_top1"] < 1
+    assert monitor.protocols["knn_top1"].startswith("knn k=")
+    alone = GeometryMonitor(images, labels, measures="paper")(nn.Flatten())
+    assert alone["knn_top1"] == knn(rows, labels).top1
+    half = np.tile([True] * 3 + [False] * 3, 10)  # every second of each class
+    assert alone["linear_top1"] == linear(rows[half], labels[half], rows[~half], labels[~half]).top1
+
+
+def test_classes_of_the_bank_are_matched_by_name():
+    images, labels = separable(30, 0)
+    bank, bank_labels = separable(45, 1)
+    names, kept = np.array(["ant", "bee", "cat"]), bank_labels > 0  # the bank lacks a class: its codes alone would be others
+    metrics = GeometryMonitor(images, names[labels], bank=(bank[kept], names[bank_labels[kept]]), measures="paper")(nn.Flatten())
+    whole = GeometryMonitor(images, labels, bank=(bank[kept], bank_labels[kept]), measures="paper")(nn.Flatten())
+    assert metrics["knn_top1"] == whole["knn_top1"]
+    assert 0.3 < metrics["knn_top1"] < 0.7
