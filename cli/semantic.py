@@ -71,7 +71,13 @@ LabelsKey = Annotated[str | None, option("Name of the labels in a feature file."
 Layer = Annotated[str | None, option("stage1..stage4, projector or a module.", DATA, show_default="output before the head")]
 WordNet = Annotated[bool, option("WordNet alone (with --minilm: both).", REFERENCES, "--wordnet")]
 MiniLM = Annotated[bool, option("The text model alone (with --wordnet: both). Neither: both, text if local.", REFERENCES, "--minilm")]
-WordNetDir = Annotated[Path | None, option("WordNet 3.0 elsewhere: folder, NLTK data, zip.", REFERENCES, show_default="the bundled WordNet 3.0")]
+WordNetDir = Annotated[
+    Path | None,
+    option(
+        "WordNet 3.0 elsewhere: folder, NLTK data, zip; or nltk, system, auto: look for it.", REFERENCES,
+        show_default="$REPR_PROBE_WORDNET, else the bundled WordNet 3.0",
+    ),
+]  # fmt: skip
 Synsets = Annotated[Path | None, option("CSV of class and synset (dog.n.01 or n02084071).", REFERENCES, show_default="curated tables, wnids")]
 ExactOnly = Annotated[bool, option("Leave out classes whose synset is only near or wider.", REFERENCES, "--exact-only")]
 Shared = Annotated[bool, option("A class with a wider synset takes it itself, not a new leaf below.", REFERENCES, "--shared-synsets")]

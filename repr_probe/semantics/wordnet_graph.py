@@ -14,6 +14,7 @@ import numpy as np
 
 from repr_probe.errors import FileFormatError, InputError
 from repr_probe.semantics.wordnet_files import Records, read_records, senses_of, shown
+from repr_probe.semantics.wordnet_places import SEARCHES, search
 from repr_probe.semantics.wordnet_table import bundled_glosses, bundled_records
 
 ENVIRONMENT = "REPR_PROBE_WORDNET"
@@ -189,16 +190,22 @@ class Nouns:
 
 
 def load_nouns(wordnet_dir: str | Path | None = None) -> Nouns:
-    """The nouns under `wordnet_dir`, else under $REPR_PROBE_WORDNET, else those that come with the package: no search, no download.
+    """The nouns under `wordnet_dir`, else under $REPR_PROBE_WORDNET, else those that come with the package: no download.
 
-    wordnet_dir: a folder with data.noun and index.noun, a folder above it ($WNHOME, an NLTK data folder), or wordnet.zip.
+    wordnet_dir: a folder with data.noun and index.noun, a folder above it ($WNHOME, an NLTK data folder), or wordnet.zip. The words "nltk",
+    "system" and "auto" (both, then the bundled one) look where others keep it, see `wordnet_places`; a folder of that name goes first.
     Raises FileFormatError: E_WORDNET where there is none, E_WORDNET_FILE for a damaged one, E_WORDNET_VERSION for another version.
 
     >>> load_nouns()
     <82,115 nouns, bundled WordNet 3.0>
     """
     place = wordnet_dir if wordnet_dir is not None else os.environ.get(ENVIRONMENT) or None
-    return _bundled() if place is None else _from_files(place)
+    if place is None:
+        return _bundled()
+    if str(place) in SEARCHES and not Path(place).exists():
+        found = search(str(place))
+        return _bundled() if found is None else _from_records(*found)
+    return _from_records(*read_records(place))
 
 
 @lru_cache(maxsize=1)
@@ -206,8 +213,7 @@ def _bundled() -> Nouns:
     return _nouns(bundled_records(), BUNDLED, bundled_glosses)
 
 
-def _from_files(place: str | Path) -> Nouns:
-    records, found = read_records(place)
+def _from_records(records: Records, found: Path) -> Nouns:
     nouns = _nouns(records, str(found), lambda: records.glosses)
     roots = [index for index, above in enumerate(nouns.parents) if not above]
     if len(roots) != 1 or len(nouns.downward) != len(nouns):
