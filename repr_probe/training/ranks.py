@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -15,6 +16,8 @@ from torch import nn
 from repr_probe import errors, progress
 from repr_probe.encoders.devices import resolve_device
 from repr_probe.errors import ReprProbeError, UsageError
+
+T = TypeVar("T")
 
 # The other ranks wait while the first one measures or writes; NCCL's ten minutes are too short for a probe on a large set.
 PATIENCE = timedelta(hours=2)
@@ -53,25 +56,27 @@ class Ranks:
         """True on every rank when it is true on any; a meeting point of all ranks."""
         return bool(self.mean(torch.tensor(float(flag), device=self.device)).item() > 0)
 
-    def first_does(self, work: Callable[[], None]) -> None:
-        """Let rank 0 do `work` while the others wait; what it raises, every rank raises, so that none is left waiting."""
+    def first_does(self, work: Callable[[], T]) -> T:
+        """Let rank 0 do `work` while the others wait; every rank gets what it returns, or raises what it raised, so that none is left waiting.
+
+        What is returned must be small and picklable.
+        """
         if self.world_size == 1:
-            work()
-            return
-        failure: list[tuple[str, str] | None] = [None]
-        trouble: BaseException | None = None
+            return work()
+        outcome: list[Any] = [None, None]  # what came of it, and (class, text) of what was raised
+        trouble: Exception | None = None
         if self.is_first:
             try:
-                work()
+                outcome[0] = work()
             except Exception as raised:
-                trouble, failure = raised, [(type(raised).__name__, str(raised))]
-        dist.broadcast_object_list(failure, src=0, device=self.device)
+                trouble, outcome[1] = raised, (type(raised).__name__, str(raised))
+        dist.broadcast_object_list(outcome, src=0, device=self.device)
         if trouble is not None:
             raise trouble
-        if failure[0] is not None:
-            name, text = failure[0]
-            kind = getattr(errors, name, ReprProbeError)
-            raise kind(text)
+        if outcome[1] is not None:
+            name, text = outcome[1]
+            raise getattr(errors, name, ReprProbeError)(text)
+        return outcome[0]
 
     def wrap(self, objective: nn.Module) -> nn.Module:
         """The module to call in the loop: DistributedDataParallel over several ranks, `objective` itself for one."""
@@ -79,12 +84,6 @@ class Ranks:
             return objective
         ids = [self.device] if self.device.type == "cuda" else None
         return nn.parallel.DistributedDataParallel(objective, device_ids=ids)
-
-    def synchronised(self, objective: nn.Module) -> nn.Module:
-        """`objective` with BatchNorm over all ranks on CUDA; gloo on the CPU has no such layer, there each rank norms its own share."""
-        if self.world_size > 1 and self.device.type == "cuda":
-            return nn.SyncBatchNorm.convert_sync_batchnorm(objective)
-        return objective
 
 
 @contextmanager

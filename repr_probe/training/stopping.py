@@ -83,14 +83,14 @@ def spread(features: torch.Tensor) -> torch.Tensor:
 
 
 class SpreadOfBackbone:
-    """Keeps the `spread` of what `backbone` gave at its first call of each step."""
+    """Keeps the `spread` of what `backbone` gave at its first call, in training mode, of each step."""
 
     def __init__(self, backbone: nn.Module) -> None:
         self._value: torch.Tensor | None = None
         self._hook = backbone.register_forward_hook(self._look)
 
     def _look(self, backbone: nn.Module, images: object, features: object) -> None:
-        if self._value is None and isinstance(features, torch.Tensor):
+        if backbone.training and self._value is None and isinstance(features, torch.Tensor):
             self._value = spread(features)
 
     def take(self) -> torch.Tensor | None:
