@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from types import NoneType
@@ -20,9 +20,12 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "schedule": ("cosine", "constant"),
     "precision": ("auto", "bf16", "fp32"),
     "feed": ("auto", "resident", "stream"),
+    "export_dtype": ("float32", "float16"),
 }
 # Where and how a run computes, not what: these may change when it goes on.
-FREE_ON_RESUME = frozenset({"name", "device", "data_root", "workers", "eval_every", "checkpoint_every", "checkpoint_steps", "keep"})
+FREE_ON_RESUME = frozenset(
+    {"name", "device", "data_root", "workers", "eval_every", "checkpoint_every", "checkpoint_steps", "keep", "export_dtype"}
+)
 ONE_VIEW_METHODS = ("supervised",)
 
 # What the paper does not say; the value is ours. Every run's model card repeats the ones that it used.
@@ -51,13 +54,14 @@ class TrainConfig:
     """A run. Defaults are the paper's for ImageNet-sized images; `read_config` adds those that follow from the data set.
 
     method: hydes, supervised, simclr, byol, swav, barlow-twins, vicreg or dino.  options: the method's own (alpha, beta, kappa ...).
-    dataset, data_root, split, limit: as in `open_dataset`; the draw of `limit` images is made by `seed`.
+    dataset, data_root, split, limit: as in `open_dataset` (split None: its default); the draw of `limit` images is made by `seed`.
     arch: a network's name; stem: "cifar" puts a 3 x 3 convolution and no pooling in front of a ResNet; width: channels of a slim ResNet's
-    first stage (64 in the full one); projector: widths of the head's layers, None for the method's own; norm: BatchNorm between them.
+    first stage (64 in the full one); projector: widths of the head's layers, () for no head, None for the method's own; norm: BatchNorm between them.
     global_size, local_size: pixels; *_area: shares of the image that a crop shows; strength: of the colour jitter; flip, grey: probabilities.
     mean, std: per channel of pixels in [0, 1], None for ImageNet's; one value makes images grey.
     batch_size: of a step over all ranks.  warmup_epochs: of linear rise.  precision: auto is bf16 on CUDA, else fp32.
     eval_every, checkpoint_every: epochs (0: never, beside the last); checkpoint_steps: steps, None for none; keep: newest checkpoints kept.
+    export_dtype: float16 halves the file of the finished backbone; normalisation layers stay in float32.
 
     >>> TrainConfig(dataset="cifar10", options={"kappa": 10.0}).options["kappa"]
     10.0
@@ -66,7 +70,7 @@ class TrainConfig:
     dataset: str
     method: str = "hydes"
     data_root: str | None = None
-    split: str = "train"
+    split: str | None = "train"
     limit: int | None = None
     arch: str = "torchvision:resnet18"
     stem: str = "imagenet"
@@ -103,6 +107,7 @@ class TrainConfig:
     checkpoint_every: int = 1
     checkpoint_steps: int | None = None
     keep: int = 3
+    export_dtype: str = "float32"
     name: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -185,7 +190,7 @@ def read_config(path: str | Path | None = None, overrides: Mapping[str, Any] | N
     return config_from({**stated, **changes, "options": chosen})
 
 
-def parse_settings(settings: list[str]) -> dict[str, Any]:
+def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
     """Texts `key=value` as `--set` takes them; values as in TOML, lists also without brackets, words without quotes.
 
     >>> parse_settings(["kappa=10", "projector=512,128", "arch=timm:vit_tiny_patch16_224", "blur=false"])
@@ -259,9 +264,8 @@ def _fitted(name: str, hint: Any, value: Any) -> Any:
     if get_origin(kind) is tuple:
         inner = get_args(kind)
         values = value if isinstance(value, list | tuple) else (value,)
-        if len(values) == 0 or (inner[-1] is not Ellipsis and len(values) != len(inner)):
-            wanted = "one number or more" if inner[-1] is Ellipsis else f"{len(inner)} numbers"
-            raise UsageError(f"{name} must be {wanted}; got {printable(value)}")
+        if inner[-1] is not Ellipsis and len(values) != len(inner):
+            raise UsageError(f"{name} must be {len(inner)} numbers; got {printable(value)}")
         return tuple(_fitted(name, inner[0], one) for one in values)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if kind is float and is_number and math.isfinite(value):
@@ -276,10 +280,12 @@ def _check_words(config: TrainConfig) -> None:
     for name, allowed in CHOICES.items():
         if getattr(config, name) not in allowed:
             raise UsageError(f"{name} must be one of {', '.join(allowed)}; got {printable(getattr(config, name))!r}")
-    if config.mean is not None and config.std is not None and len(config.mean) != len(config.std):
-        raise UsageError(f"std must have as many values as mean; got {len(config.std)} for {len(config.mean)}")
     if (config.mean is None) != (config.std is None):
         raise UsageError("mean and std must be given together; got one of them")
+    if config.mean is not None and len(config.mean) not in (1, 3):
+        raise UsageError(f"mean must be one number, for grey images, or three; got {len(config.mean)}")
+    if config.mean is not None and config.std is not None and len(config.mean) != len(config.std):
+        raise UsageError(f"std must have as many values as mean; got {len(config.std)} for {len(config.mean)}")
 
 
 def _check_numbers(config: TrainConfig) -> None:
@@ -300,8 +306,8 @@ def _check_numbers(config: TrainConfig) -> None:
         raise UsageError(f"batch_size must be at least 2, or there is no other image to be told from; got {config.batch_size}")
     if config.learning_rate <= 0:
         raise UsageError(f"learning_rate must be above 0; got {config.learning_rate}")
-    if config.projector is not None and min(config.projector) < 1:
-        raise UsageError(f"projector must have widths of at least 1; got {printable(config.projector)}")
+    if config.projector and min(config.projector) < 2:
+        raise UsageError(f"projector must have widths of at least 2; got {printable(config.projector)}")
     if config.n_global + config.n_local < 2 and config.method not in ONE_VIEW_METHODS:
         raise UsageError(f"n_global and n_local must give at least 2 views of an image for {config.method}; got 1")
 

@@ -39,7 +39,7 @@ def write_backbone(path: str | Path, tensors: Mapping[str, torch.Tensor], config
     """
     from safetensors.torch import save
 
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    plain = {name: _written(tensor.detach().cpu(), config.export_dtype) for name, tensor in tensors.items()}
     atomic_write(path, save(plain, {OWN_BLOCK: json.dumps(own_block(config, **facts))}))
 
 
@@ -60,6 +60,12 @@ def model_card(config: TrainConfig, *, name: str, n_parameters: int, results: Ma
     lines += ["", "## Where the paper is silent", "", *(f"- {key}: {sentence}." for key, sentence in ASSUMPTIONS.items()), ""]
     lines += ["## Facts", "", *(f"- {key}: {_short(value)}" for key, value in facts.items()), ""]
     return "\n".join(lines)
+
+
+def _written(tensor: torch.Tensor, dtype: str) -> torch.Tensor:
+    """Matrices and kernels in the dtype of the export; vectors (normalisation, biases) and counts as they are: they take no room."""
+    shrinks = dtype == "float16" and tensor.is_floating_point() and tensor.ndim > 1
+    return (tensor.half() if shrinks else tensor).contiguous()
 
 
 def _short(value: Any) -> str:

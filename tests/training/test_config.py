@@ -29,7 +29,7 @@ def test_assumptions_are_about_settings():
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
-@given(name=text, rate=st.floats(1e-300, 1e300), widths=st.lists(st.integers(1, 10**6), min_size=1), word=text, flag=st.booleans())
+@given(name=text, rate=st.floats(1e-300, 1e300), widths=st.lists(st.integers(2, 10**6)), word=text, flag=st.booleans())
 def test_a_file_comes_back(name, rate, widths, word, flag):
     config = config_from({**CIFAR, "name": name, "learning_rate": rate, "projector": widths, "blur": flag, "options": {"kappa": rate, "local": word}})
     assert config_from(tomllib.loads(config.to_toml())) == config
@@ -38,8 +38,15 @@ def test_a_file_comes_back(name, rate, widths, word, flag):
 def test_overrides_go_before_the_file(tmp_path: Path):
     path = tmp_path / "run.toml"
     path.write_text('dataset = "cifar10"\nepochs = 7\n[options]\nkappa = 2.0\nbeta = 0.5\n')
-    config = read_config(path, {"epochs": 9, "options": {"kappa": 10}})
+    config = read_config(path, {"epochs": 9, "kappa": 10})
     assert (config.epochs, dict(config.options), config.global_size) == (9, {"kappa": 10, "beta": 0.5}, 32)
+
+
+def test_unknown_settings_are_told_the_nearest_options_too():
+    with pytest.raises(UsageError, match="kapa must be a setting of a training run or an option of hydes; nearest: kappa"):
+        read_config(None, {**CIFAR, "kapa": 10})
+    with pytest.raises(UsageError, match="method must be a known one; got 'hyde'; nearest: hydes"):
+        read_config(None, {**CIFAR, "method": "hyde", "kappa": 10})
 
 
 @pytest.mark.parametrize(
@@ -60,9 +67,9 @@ def test_overrides_go_before_the_file(tmp_path: Path):
         ({**CIFAR, "global_area": [0.5]}, "global_area must be 2 numbers"),
         ({**CIFAR, "global_area": [0.5, 0.1]}, "global_area must be two shares of the image"),
         ({**CIFAR, "mean": [0.5]}, "mean and std must be given together"),
-        ({**CIFAR, "mean": [0.5], "std": [0.5, 0.5]}, "std must have as many values as mean"),
-        ({**CIFAR, "projector": []}, "projector must be one number or more"),
-        ({**CIFAR, "projector": [0]}, "projector must have widths of at least 1"),
+        ({**CIFAR, "mean": [0.5], "std": [0.5, 0.5, 0.5]}, "std must have as many values as mean"),
+        ({**CIFAR, "mean": [], "std": []}, "mean must be one number, for grey images, or three; got 0"),
+        ({**CIFAR, "projector": [1]}, "projector must have widths of at least 2"),
         ({**CIFAR, "options": 3}, "options must be a table"),
         ({"dataset": 3}, "dataset must be text"),
     ],
