@@ -12,6 +12,7 @@ from torch.nn.functional import normalize
 from torch.utils.checkpoint import checkpoint
 
 from repr_probe.errors import InputError, UsageError
+from repr_probe.training.full_precision import at_least_float32
 from repr_probe.training.gathering import gather_rows, ranks
 from repr_probe.training.vmf import log_sphere_area, log_uniform_mean, require_concentration
 
@@ -142,7 +143,7 @@ def hydes_entropies(
     if n_images * n_ranks < 2:
         raise InputError(f"z must hold at least 2 images, or no other image spreads it; got {n_images}")
     with torch.autocast(z.device.type, enabled=False):  # half-precision cosines are coarser than the differences that are learnt
-        views = normalize(z if z.dtype == torch.float64 else z.float(), dim=2, eps=SHORTEST_ROW)
+        views = normalize(at_least_float32(z), dim=2, eps=SHORTEST_ROW)
         rows = views.flatten(0, 1)  # (n_rows, n_features)
         columns = gather_rows(rows) if n_ranks > 1 else rows
         shared = n_views if marginal == "negatives" else 1  # so many rows in a run are no part of each other's marginal
