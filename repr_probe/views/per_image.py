@@ -1,10 +1,7 @@
-"""Augmented views of an image: the global-view recipe of DINO (Caron et al. 2021, arXiv 2104.14294, appendix), at the encoder's input size.
+"""Augmented views of an image, one at a time: the global views of DINO's recipe (views/recipe.py), at the encoder's input size.
 
-For every view: a crop of 0.4 to 1 of the area with aspect ratio 3/4 to 4/3, resized bicubically; mirrored with probability 0.5; with
-probability 0.8 brightness, contrast (each x 0.6-1.4), saturation (x 0.8-1.2) and hue (+-0.1 of the circle) changed in random order; grey
-with probability 0.2; Gaussian blur with sigma 0.1 to 2 pixels; solarised above 128. Blur and solarising alternate as DINO's two global
-views do: even views are always blurred and never solarised, odd views are blurred with probability 0.1 and solarised with 0.2.
-DINO's small local crops are left out: every view has the encoder's own input size. Last comes the encoder's normalisation.
+Blur and solarising alternate as DINO's two global views do: even views are always blurred and never solarised, odd views seldom and
+sometimes. DINO's small local crops are left out: every view has the encoder's own input size. Last comes the encoder's normalisation.
 """
 
 from __future__ import annotations
@@ -19,17 +16,9 @@ from PIL import Image, ImageFilter
 from repr_probe.datasets.transform import build_transform, convert, normalise
 from repr_probe.errors import UsageError
 from repr_probe.preprocessing import InputSpec
+from repr_probe.views.recipe import ASPECT_RATIO, GLOBAL_AREA, SOLARISE_THRESHOLD, ViewRecipe, dino_views
 
-AREA = (0.4, 1.0)
-ASPECT_RATIO = (3 / 4, 4 / 3)
-MIRROR_PROBABILITY = 0.5
-JITTER_PROBABILITY = 0.8
-BRIGHTNESS, CONTRAST, SATURATION, HUE = 0.4, 0.4, 0.2, 0.1
-GREY_PROBABILITY = 0.2
-BLUR_PROBABILITY = (1.0, 0.1)  # even views, odd views
-BLUR_SIGMA = (0.1, 2.0)
-SOLARISE_PROBABILITY = (0.0, 0.2)
-SOLARISE_THRESHOLD = 128
+_GLOBAL_VIEWS = dino_views(n_local=0).views
 
 
 @dataclass(frozen=True)
@@ -46,21 +35,22 @@ class ViewTransform:
     def __call__(self, image: Image.Image, row: int, view: int) -> torch.Tensor:
         from torchvision.transforms.v2 import functional
 
+        recipe = _GLOBAL_VIEWS[view % len(_GLOBAL_VIEWS)]
         generator = np.random.default_rng((self.seed, row, view))
         image = convert(image, self.input.channels)
         top, left, crop_height, crop_width = draw_crop(image.height, image.width, generator)
         image = functional.resized_crop(
             image, top, left, crop_height, crop_width, list(self.input.size), functional.InterpolationMode.BICUBIC, antialias=True
         )
-        if generator.random() < MIRROR_PROBABILITY:
+        if generator.random() < recipe.flip:
             image = functional.horizontal_flip(image)
-        if generator.random() < JITTER_PROBABILITY:
-            image = _jitter(image, generator)
-        if generator.random() < GREY_PROBABILITY:
+        if generator.random() < recipe.jitter_p:
+            image = _jitter(image, recipe, generator)
+        if generator.random() < recipe.grey:
             image = functional.rgb_to_grayscale(image, num_output_channels=self.input.channels)
-        if generator.random() < BLUR_PROBABILITY[view % 2]:
-            image = image.filter(ImageFilter.GaussianBlur(radius=generator.uniform(*BLUR_SIGMA)))
-        if generator.random() < SOLARISE_PROBABILITY[view % 2]:
+        if generator.random() < recipe.blur_p:
+            image = image.filter(ImageFilter.GaussianBlur(radius=generator.uniform(*recipe.blur_sigma)))
+        if generator.random() < recipe.solarise_p:
             image = functional.solarize(image, SOLARISE_THRESHOLD)
         return normalise(image, self.input)
 
@@ -79,7 +69,7 @@ def draw_crop(height: int, width: int, generator: np.random.Generator) -> tuple[
     The rule of torchvision's RandomResizedCrop, with a generator of our own.
     """
     for _ in range(10):
-        area = height * width * generator.uniform(*AREA)
+        area = height * width * generator.uniform(*GLOBAL_AREA)
         ratio = math.exp(generator.uniform(math.log(ASPECT_RATIO[0]), math.log(ASPECT_RATIO[1])))
         crop_width, crop_height = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
         if 0 < crop_width <= width and 0 < crop_height <= height:
@@ -91,11 +81,12 @@ def draw_crop(height: int, width: int, generator: np.random.Generator) -> tuple[
     return (height - crop_height) // 2, (width - crop_width) // 2, crop_height, crop_width
 
 
-def _jitter(image: Image.Image, generator: np.random.Generator) -> Image.Image:
+def _jitter(image: Image.Image, recipe: ViewRecipe, generator: np.random.Generator) -> Image.Image:
     """Colour jitter; saturation and hue leave a grey image as it is."""
     from torchvision.transforms.v2 import functional
 
-    factors = [generator.uniform(1 - width, 1 + width) for width in (BRIGHTNESS, CONTRAST, SATURATION)] + [generator.uniform(-HUE, HUE)]
+    widths = (recipe.brightness, recipe.contrast, recipe.saturation)
+    factors = [generator.uniform(1 - width, 1 + width) for width in widths] + [generator.uniform(-recipe.hue, recipe.hue)]
     changes = (functional.adjust_brightness, functional.adjust_contrast, functional.adjust_saturation, functional.adjust_hue)
     for number in generator.permutation(4):
         image = changes[number](image, factors[number])
