@@ -29,7 +29,7 @@ PRESETS: Mapping[str, Setting] = MappingProxyType({
     "lightly": Setting(200, 0.1),
     "instdisc": Setting(200, 0.07),
     "dino": Setting(20, 0.07),
-    "dinov2": Setting(10, 0.07),
+    "dinov2": Setting(20, 0.07),
     "uniform": Setting(20, None),
 })  # fmt: skip
 SWEEP_K = (1, 5, 10, 20, 50, 100, 200)
@@ -63,8 +63,8 @@ def knn(
 
     bank (n_bank, n_features), queries (n_queries, n_features): anything `as_features` takes, memory-mapped files and stores included; labels
     of any kind, matched by value. queries None: the bank's own rows, each without itself (leave-one-out).
-    preset: "lightly" (k 200, T 0.1: Lightly's benchmarks and the paper), "instdisc" (200, 0.07: Wu et al. 2018), "dino" (20, 0.07), "dinov2"
-    (10, 0.07) or "uniform" (20, equal votes). k, temperature: in place of the preset's. A bank of fewer rows than k votes whole, noted.
+    preset: "lightly" (k 200, T 0.1: Lightly's benchmarks and the paper), "instdisc" (200, 0.07: Wu et al. 2018), "dino" and
+    "dinov2" (20, 0.07) or "uniform" (20, equal votes). k, temperature: in place of the preset's. A bank of fewer rows than k votes whole, noted.
     device: "auto" is a GPU if there is one. memory: bytes for blocks and tiles; a bank of any length is streamed.
 
     Neighbours are exact; at equal cosines the lower bank row goes first. Classes are ranked by score, then nearest neighbour, then order.
@@ -75,7 +75,7 @@ def knn(
     (1.0, 'knn k=1 uniform cosine')
     """
     setting = chosen_setting(preset, k, temperature)
-    return _evaluate(bank, bank_labels, queries, query_labels, [setting], preset, device, memory)[0]
+    return knn_settings(bank, bank_labels, queries, query_labels, [setting], preset=preset, device=device, memory=memory)[0]
 
 
 def knn_sweep(
@@ -96,7 +96,7 @@ def knn_sweep(
     wanted = [Setting(checked_k(one), checked_temperature(heat)) for one in k for heat in temperature]
     if not wanted:
         raise InputError("k and temperature must have a value each; got none")
-    return tuple(_evaluate(bank, bank_labels, queries, query_labels, wanted, "own", device, memory))
+    return knn_settings(bank, bank_labels, queries, query_labels, wanted, device=device, memory=memory)
 
 
 def chosen_setting(preset: str, k: int | None, temperature: float | None) -> Setting:
@@ -122,9 +122,11 @@ def checked_temperature(temperature: Any) -> float | None:
     return None if temperature is None else float(temperature)
 
 
-def _evaluate(
-    bank: Any, bank_labels: Any, queries: Any, query_labels: Any, settings: Sequence[Setting], preset: str, device: str, memory: int
-) -> list[KnnResult]:
+def knn_settings(
+    bank: Any, bank_labels: Any, queries: Any, query_labels: Any, settings: Sequence[Setting], *,
+    preset: str = "own", device: str = "auto", memory: int = MEMORY,
+) -> tuple[KnnResult, ...]:  # fmt: skip
+    """`knn` at each of `settings` from one search; `preset` names those settings that equal it."""
     split = open_split(bank, bank_labels, queries, query_labels, ("bank", "queries"), unit=True)
     alone = split.test is split.train
     n_bank = len(split.train) - alone
@@ -136,7 +138,7 @@ def _evaluate(
         notes.append(f"k is {n_bank}, all the bank has, in place of {largest}")
     found = _Search(split, max(one.k for one in usable), resolve_device(device), memory)
     counted = found.votes(usable)
-    return [_result(split, one, votes, preset, tuple(notes)) for one, votes in zip(usable, counted, strict=True)]
+    return tuple(_result(split, one, votes, preset, tuple(notes)) for one, votes in zip(usable, counted, strict=True))
 
 
 class _Search:
@@ -171,7 +173,8 @@ class _Search:
 def _result(split: Split, one: Setting, votes: Votes, preset: str, notes: tuple[str, ...]) -> KnnResult:
     alone = split.test is split.train
     vote = "uniform" if one.temperature is None else f"T={one.temperature:g}"
-    settings = {"preset": preset, "k": one.k, "temperature": one.temperature, "similarity": "cosine", "leave_one_out": alone}
+    named = preset if PRESETS.get(preset) == one else "own"
+    settings = {"preset": named, "k": one.k, "temperature": one.temperature, "similarity": "cosine", "leave_one_out": alone}
     return KnnResult(
         **scored(split, votes.rank, votes.winner),
         top5_voted_share=float((votes.n_voted >= TOP5_CLASSES).mean()),

@@ -26,7 +26,7 @@ _DINOV2_RATES = (1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-
 # docs/protocols.md sets each beside its source.
 RECIPES: Mapping[str, Recipe] = MappingProxyType({
     "paper": Recipe("adam", (1e-3,), 256, epochs=90, steps=None, cosine=False, start="torch"),
-    "sgd": Recipe("sgd", (0.1,), 256, epochs=90, steps=None, cosine=True, start="normal"),
+    "sgd": Recipe("sgd", (0.1,), 256, epochs=90, steps=None, cosine=True, start="torch"),
     "dinov2": Recipe("sgd", _DINOV2_RATES, 128, epochs=None, steps=12500, cosine=True, start="normal"),
 })  # fmt: skip
 PRESETS = ("lbfgs", *RECIPES)
@@ -69,7 +69,7 @@ def linear(
     >>> result.top1, result.protocol, result.converged
     (1.0, 'linear lbfgs standardised l2=0.01', True)
     """
-    recipe = _chosen_recipe(preset, l2, epochs, batch_size)
+    recipe = chosen_recipe(preset, l2, epochs, batch_size)
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise InputError(f"seed must be an integer, 0 or more; got {seed!r}")
     if test is None:
@@ -81,7 +81,8 @@ def linear(
     return work.by_recipe(recipe, preset, int(seed)) if recipe else work.by_penalty(l2)
 
 
-def _chosen_recipe(preset: str, l2: float | None, epochs: int | None, batch_size: int | None) -> Recipe | None:
+def chosen_recipe(preset: str, l2: float | None, epochs: int | None, batch_size: int | None) -> Recipe | None:
+    """The recipe of a minibatch preset with what was given in its place; None for "lbfgs". InputError for what does not go together."""
     if preset not in PRESETS:
         raise InputError(f"preset must be one of {', '.join(PRESETS)}; got {preset!r}")
     for name, value in (("epochs", epochs), ("batch_size", batch_size)):
