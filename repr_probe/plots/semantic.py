@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".png", ".pdf", ".svg")
 _MOST_NAMES = 60  # class names on an axis; with more they could not be read
 _SIDE = 5.0  # inches
+_TOGETHER, _ROOM, _WIDEST_GROUP = 0.8, 0.03, 0.25  # of a group: its unbroken share; of all classes: what a group has
 _LETTERS = 44  # of a title in one line, over one panel
 _TAIL = 0.02  # share of the pairs that may lie beyond either end of the colours
 
@@ -50,13 +51,16 @@ def heat_map(report: SemanticReport, ax: Axes | None = None, *, limits: tuple[fl
     """
     cosine = _cosine(report)
     order = np.array(report.leaf_order or range(len(cosine)))
+    own = ax is None
     ax = _axes() if ax is None else ax
     limits = limits or colour_limits([report])
     image = ax.imshow(cosine[np.ix_(order, order)], vmin=limits[0], vmax=limits[1], cmap="viridis", interpolation="nearest", aspect="equal")
-    _name_classes(ax, [report.class_names[place] for place in order])
+    _name_classes(ax, [report.class_names[place] for place in order], report.groups)
     ax.set_title(_title(report.name))
     if colour_bar:
         ax.figure.colorbar(image, ax=ax, fraction=0.046, pad=0.04, extend=_extend(cosine, limits), label="cosine of class prototypes")
+    if own:
+        _settle(ax.figure)
     return ax
 
 
@@ -72,6 +76,7 @@ def heat_maps(reports: Sequence[SemanticReport], *, limits: tuple[float, float] 
         heat_map(report, ax, limits=limits, colour_bar=False)
     extend = _extend(np.concatenate([matrix.ravel() for matrix in matrices]), limits)
     figure.colorbar(axes[-1].images[0], ax=list(axes), fraction=0.046, pad=0.02, extend=extend, label="cosine of class prototypes")
+    _settle(figure)
     return figure
 
 
@@ -113,6 +118,7 @@ def drawn(report: SemanticReport, kind: str = "png") -> bytes:
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.2])
     dendrogram(report, left)
     heat_map(report, right)
+    _settle(figure)
     content = io.BytesIO()
     figure.savefig(content, format=kind, dpi=150)
     return content.getvalue()
@@ -144,15 +150,32 @@ def _extend(values: np.ndarray, limits: tuple[float, float]) -> str:
     return {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[below, above]
 
 
-def _name_classes(ax: Axes, names: Sequence[str]) -> None:
+def _name_classes(ax: Axes, names: Sequence[str], groups: Sequence[Mapping[str, Any]]) -> None:
+    """The classes along both axes; where they are too many, groups of WordNet on the left."""
     if len(names) > _MOST_NAMES:
+        shown = _shown_groups(groups, len(names))
         ax.set_xticks([])
-        ax.set_yticks([])
+        ax.set_yticks([(first + end - 1) / 2 for _, first, end in shown], [name for name, _, _ in shown], fontsize=8)
+        ax.set_yticks(sorted({edge - 0.5 for _, first, end in shown for edge in (first, end)}), minor=True)
+        ax.tick_params(axis="y", which="major", length=0)
+        ax.tick_params(axis="y", which="minor", length=6)
         ax.set_xlabel(f"{len(names):,} classes in the order of WordNet's leaves")
         return
     size = 8 if len(names) <= 20 else 5
     ax.set_xticks(range(len(names)), names, rotation=90, fontsize=size)
     ax.set_yticks(range(len(names)), names, fontsize=size)
+
+
+def _shown_groups(groups: Sequence[Mapping[str, Any]], n_classes: int) -> list[tuple[str, int, int]]:
+    """(word, first, end) of groups that stand together among the leaves, do not overlap and leave room for each other's names, in order."""
+    chosen: list[tuple[str, int, int]] = []
+    for group in groups:  # largest first
+        first, end = group.get("leaves", (0, 0))
+        together = end - first >= _TOGETHER * group["n_classes"]
+        room = n_classes * _ROOM <= end - first <= n_classes * _WIDEST_GROUP
+        if together and room and all(end <= other or first >= past for _, other, past in chosen):
+            chosen.append((str(group["name"]).split(".")[0].replace("_", " "), first, end))
+    return sorted(chosen, key=lambda group: group[1])
 
 
 def _title(name: str) -> str:
@@ -161,7 +184,12 @@ def _title(name: str) -> str:
 
 
 def _axes() -> Axes:
-    return _figure(_SIDE * 1.2, _SIDE).subplots()
+    return _figure(_SIDE * 1.3, _SIDE).subplots()
+
+
+def _settle(figure: Any) -> None:
+    """Lay the figure out once: the second time, when it is saved or shown, long names at its edge are whole."""
+    figure.draw_without_rendering()
 
 
 def _figure(width: float, height: float) -> Figure:

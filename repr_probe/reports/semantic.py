@@ -99,6 +99,7 @@ def semantic_report(
     chosen = choose_classes(names, np.linalg.norm(prototypes.means, axis=1) > 0, found, nouns)
     beside = _references(wanted, chosen, nouns, {"model": text_model, "template": template, "allow_download": allow_download},
                          required=references is not None)  # fmt: skip
+    leaves = leaf_order(nouns, chosen.synsets, chosen.names) if nouns is not None else tuple(range(len(chosen.names)))
     representation = cosine_distance(prototypes.means[chosen.places])
     tests: dict[str, Any] = {"permutations": permutations, "seed": seed}
     measured = measure_alignment(representation, beside.distances, beside.keep, linkage=linkage, intervals=intervals, reasons=beside.reasons, **tests)
@@ -116,11 +117,11 @@ def semantic_report(
         p_values=measured.p_values,
         classes=_class_rows(chosen, per_class, representation, beside, nouns),
         pairs=_pairs(representation, beside, chosen),
-        groups=_groups(nouns, chosen, representation, beside, tests),
+        groups=_groups(nouns, chosen, representation, beside, leaves, tests),
         control=_control(nouns, chosen, representation, beside, tests),
         ceiling=_ceiling(prototypes, chosen) if source == "centroids" else {},
         left_out=chosen.left_out,
-        leaf_order=leaf_order(nouns, chosen.synsets, chosen.names) if nouns is not None else tuple(range(len(chosen.names))),
+        leaf_order=leaves,
         notes=tuple(dict.fromkeys(notes)),
         options=said,
         versions=library_versions(),
@@ -271,10 +272,11 @@ def _pairs(representation: np.ndarray, beside: References, chosen: ChosenClasses
 
 
 def _groups(nouns: Nouns | None, chosen: ChosenClasses, representation: np.ndarray, beside: References,
-            tests: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:  # fmt: skip
+            leaves: Sequence[int], tests: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:  # fmt: skip
     if nouns is None or "wup" in beside.reasons:
         return ()
-    return group_rows(nouns, chosen.synsets, representation, beside.distances["wup"], beside.distances["wup_strict"], chosen.keep, **tests)
+    both = beside.distances["wup"], beside.distances["wup_strict"]
+    return group_rows(nouns, chosen.synsets, representation, *both, chosen.keep, leaves, **tests)
 
 
 def _control(nouns: Nouns | None, chosen: ChosenClasses, representation: np.ndarray, beside: References,

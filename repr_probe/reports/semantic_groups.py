@@ -64,16 +64,20 @@ def wordnet_groups(nouns: Nouns, synsets: Sequence[int]) -> list[tuple[int, np.n
 
 
 def group_rows(
-    nouns: Nouns, synsets: Sequence[int], representation: np.ndarray, reference: np.ndarray, strict: np.ndarray, keep: np.ndarray, **how: Any
-) -> tuple[dict[str, Any], ...]:
+    nouns: Nouns, synsets: Sequence[int], representation: np.ndarray, reference: np.ndarray, strict: np.ndarray, keep: np.ndarray,
+    leaves: Sequence[int], **how: Any
+) -> tuple[dict[str, Any], ...]:  # fmt: skip
     """One mapping a group: name, n_classes, spearman (WuP) with its Mantel p, and spearman_strict; None with a reason where undefined.
 
+    leaves: the order of `leaf_order`; a group's own "leaves" are [first, end) of its longest unbroken run there, where its label goes.
     strict Wu-Palmer stands beside because NLTK's takes a common ancestor of all dogs for that of most pairs of dogs.
     """
     rows = []
+    place_of = np.argsort(leaves)
     for synset, inside in wordnet_groups(nouns, synsets):
         block = np.ix_(inside, inside)
         row: dict[str, Any] = {"name": nouns.names[synset], "n_classes": len(inside)}
+        row["leaves"] = _longest_run(np.sort(place_of[inside]))
         row |= {"spearman": None, "p": None, "spearman_strict": None, "reason": None}
         try:
             row["spearman_strict"] = spearman_of(representation[block], strict[block], keep[block])
@@ -83,6 +87,17 @@ def group_rows(
             row["reason"] = str(undefined)
         rows.append(row)
     return tuple(rows)
+
+
+def _longest_run(places: np.ndarray) -> list[int]:
+    """[first, end) of the longest run of neighbours among rising places.
+
+    >>> _longest_run(np.array([1, 4, 5, 6, 9]))
+    [4, 7]
+    """
+    runs = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
+    longest = max(runs, key=len)
+    return [int(longest[0]), int(longest[-1]) + 1]
 
 
 def control_of(

@@ -29,7 +29,7 @@ class SemanticReport:
     measures: key -> Measurement in the order of the definition table.  p_values: key -> p of the Mantel test, or None where there is none.
     classes: one mapping a used class, in the order of their synsets: name, n (images), synset, source, note, and its row's Spearman by
     reference ("row").  pairs: the pairs of classes that representation and reference disagree on most (a, b, kind, representation, reference,
-    surprise).  groups: the same Spearman within one WordNet group (name, n_classes, n_pairs, spearman, p).
+    surprise).  groups: the same Spearman within one WordNet group (name, n_classes, leaves, spearman, p, spearman_strict).
     control: what the split animal / artifact explains.  ceiling: split-half reliability of the representation.
     left_out: classes (or pairs of them) without a part in the numbers, each with the reason.
     centroid_cosine: (K, K) cosines of the class centroids, order of `classes`; references: measure -> (K, K) distances. Neither is in the

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 
@@ -77,6 +78,31 @@ def test_many_classes_are_not_named():
     ax = heat_map(report_of(np.eye(80)))
     assert len(ax.get_yticks()) == 0
     assert "80 classes" in ax.get_xlabel()
+
+
+def test_groups_of_many_classes_are_named_where_they_stand_together():
+    report = report_of(np.eye(100))
+    spans = (("animal.n.01", 50, [0, 50]), ("dog.n.01", 20, [10, 30]), ("working_dog.n.01", 12, [12, 24]), ("tool.n.01", 20, [60, 65]),
+             ("hat.n.01", 10, [90, 100]), ("pin.n.01", 8, [80, 82]))  # fmt: skip
+    groups = tuple({"name": name, "n_classes": n, "leaves": leaves} for name, n, leaves in spans)
+    ax = heat_map(dataclasses.replace(report, groups=groups))
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["dog", "hat"]
+    assert ax.get_yticks().tolist() == [19.5, 94.5]
+    assert ax.get_yticks(minor=True).tolist() == [9.5, 29.5, 89.5, 99.5]
+
+
+@pytest.mark.parametrize("n_classes", [12, 60])
+def test_nothing_is_cut_at_the_edge(n_classes):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    names = [f"a class with quite a long name {place}" for place in range(n_classes)]
+    ax = heat_map(report_of(np.eye(n_classes), names, name="a long name of a run " * 6))
+    canvas = FigureCanvasAgg(ax.figure)
+    canvas.draw()
+    drawn = [*ax.get_yticklabels(), *ax.get_xticklabels(), ax.title]
+    boxes = [text.get_window_extent(canvas.get_renderer()) for text in drawn]
+    assert min(box.x0 for box in boxes) >= 0 and min(box.y0 for box in boxes) >= 0
+    assert max(box.x1 for box in boxes) <= 650 and max(box.y1 for box in boxes) <= 500
 
 
 def test_dendrogram_merges_the_two_that_are_alike_first():
