@@ -33,7 +33,7 @@ class RunFolder:
 
         Raises UsageError where a new run would run over an old one, and where the old one has another configuration (which fields differ).
         """
-        if self.config_file.exists():
+        if self.checkpoints() or self.metrics_file.exists():  # a configuration alone is a run that could not begin
             if not resume:
                 raise UsageError(f"out must be a new folder; got {self.path}, which holds a run; give --resume auto to go on, or another name")
             changed = differences(read_config(self.config_file), config)

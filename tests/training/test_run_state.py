@@ -133,8 +133,10 @@ def test_other_files_are_no_state(tmp_path: Path):
 
 def test_a_run_goes_on_only_with_its_own_configuration(tmp_path: Path):
     folder = RunFolder(tmp_path / "run")
+    folder.begin(SLIM, resume=False)  # a run that did not get so far as its first record
     folder.begin(DIGITS, resume=False)
     assert folder.config() == DIGITS
+    folder.append_metrics({"step": 1})
     folder.begin(config_from({**DIGITS.to_dict(), "device": "cpu"}), resume=True)
     with pytest.raises(UsageError, match="out must be a new folder"):
         folder.begin(DIGITS, resume=False)
