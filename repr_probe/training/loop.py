@@ -21,13 +21,15 @@ from repr_probe.training.precision import tuned_convolutions
 from repr_probe.training.ranks import Ranks, joined
 from repr_probe.training.readings import STOP, Reading
 from repr_probe.training.run_folder import RunFolder
-from repr_probe.training.run_log import RunLog, epoch_line, rate_values
+from repr_probe.training.run_log import RECORD_KEYS, RunLog, epoch_line, rate_values
 from repr_probe.training.run_state import read_state
 from repr_probe.training.stepper import Stepper
 from repr_probe.training.stopping import CollapseWatch, StopRequest, TrainingFailure, not_finite
 from repr_probe.training.throughput import Throughput
 
 DRY_RUN_STEPS = 2
+# Steps whose numbers may still be on their way: a GPU computes the next step meanwhile, a CPU would gain nothing.
+LAG = {"cuda": 1}
 
 
 class Monitor(Protocol):
@@ -41,7 +43,7 @@ class RunResult:
     """How a run ended.
 
     step: updates made, of total_steps.  stopped_by: the signal that ended it early, None for a run that is done.
-    values: the last epoch's means, rates and evaluation (of a dry run: of its steps); {} where no epoch ended in this process.
+    values: the last epoch's means, rates and evaluation (of a dry run: of its steps); {} before the first epoch's end.
     checkpoint: the newest; None for a dry run.  images_per_s, wait: over the steps of this process.  peak_bytes: of a CUDA device's memory.
     """
 
@@ -81,8 +83,6 @@ def run_training(
     loss or gradient is not finite or the features collapse, OutOfMemory with a batch size to try, StoreError when the disk refuses:
     checkpoints already written stay as they are.
     """
-    if assemble is None:
-        from repr_probe.training.assembly import assemble
     with ExitStack() as world:
         ranks = world.enter_context(joined(config.device))
         world.enter_context(tuned_convolutions(ranks.device))
@@ -91,7 +91,7 @@ def run_training(
         if not dry_run:
             ranks.first_does(lambda: folder.begin(config, resume=resume))
         stop = world.enter_context(StopRequest())
-        run = Run(config, folder, ranks, assemble(config, ranks), stop, monitor=monitor, dry_run=dry_run)
+        run = Run(config, folder, ranks, (assemble or _usual_assembly())(config, ranks), stop, monitor=monitor, dry_run=dry_run)
         if resume and not dry_run:
             run.go_on()
         run.open_log(tensorboard=tensorboard)
@@ -126,8 +126,7 @@ class Run:
         self.values: dict[str, float] = {}
         self.checkpoint: Path | None = None
         self.log = RunLog(None)
-        # A GPU computes the next step while the numbers of this one travel; a CPU gains nothing by waiting.
-        self.lag = 1 if ranks.device.type == "cuda" else 0
+        self.lag = LAG.get(ranks.device.type, 0)
         self.readings: deque[Reading] = deque()
 
     # --- from start to end
@@ -307,8 +306,14 @@ class Run:
         self.step, self.checkpoint = int(state["step"]), path
         self.averages.restore(state["averages"])
         self.collapse.count = int(state["collapse_count"])
-        self.ranks.first_does(lambda: self.folder.truncate_metrics(self.step))
+        self.values = self.ranks.first_does(self._take_up_metrics)
         progress.note(f"going on from {path.name}, step {self.step} of {self.total_steps}")
+
+    def _take_up_metrics(self) -> dict[str, float]:
+        """Drop the records that will be written again; the values of the last epoch that stays."""
+        self.folder.truncate_metrics(self.step)
+        epochs = [record for record in self.folder.metrics() if record["kind"] == "epoch"]
+        return {name: value for name, value in epochs[-1].items() if name not in RECORD_KEYS} if epochs else {}
 
     def _check_resumable(self, path: Path, state: Mapping[str, Any]) -> None:
         was = state["data"]
@@ -331,6 +336,13 @@ class Run:
     def close(self) -> None:
         self.stepper.spread.remove()
         self.log.close()
+
+
+def _usual_assembly() -> Assemble:
+    """Imported late: own parts need neither data sets nor views."""
+    from repr_probe.training.assembly import assemble
+
+    return assemble
 
 
 def _divides(every: int | None, count: int) -> bool:

@@ -11,6 +11,7 @@ from repr_probe.errors import UsageError
 from repr_probe.training.throughput import Rates, Throughput, readable_duration
 
 SHORT = ("loss", "mutual_information", "ceiling", "knn_top1", "linear_top1")  # what of a record a note has room for
+RECORD_KEYS = ("kind", "step", "epoch")
 SECONDS_BETWEEN_NOTES = 30.0
 
 

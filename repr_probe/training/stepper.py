@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -35,7 +35,7 @@ class Stepper:
         objective = objective.to(device=ranks.device)
         if config.channels_last:
             objective = objective.to(memory_format=torch.channels_last)
-        self.objective: Objective = convert_for_ranks(objective, device=ranks.device, world_size=ranks.world_size)
+        self.objective = cast("Objective", convert_for_ranks(objective, device=ranks.device, world_size=ranks.world_size))
         if config.compile:
             self.objective.backbone.compile()
         self.spread = SpreadOfBackbone(self.objective.backbone)

@@ -16,6 +16,7 @@ import torch
 
 from repr_probe import progress
 from repr_probe.errors import ReprProbeError, StoreError, UsageError
+from repr_probe.training.loop import LAG
 from repr_probe.training.memory import OutOfMemory
 from repr_probe.training.optimiser import learning_rate_at
 from repr_probe.training.ranks import Ranks
@@ -216,7 +217,9 @@ def poisoned(after: int, *, gradient_only: bool = False):
     return Poisoned
 
 
-def test_a_bad_loss_stops_and_names_term_step_and_checkpoint(tmp_path):
+@pytest.mark.parametrize("lag", [0, 1])  # 1: as on a GPU, where another step has been taken when the numbers arrive
+def test_a_bad_loss_stops_and_names_term_step_and_checkpoint(tmp_path, monkeypatch, lag):
+    monkeypatch.setitem(LAG, "cpu", lag)
     where = r"got loss nan, size nan, gradient_norm nan at step 7 \(epoch 2, batch 3 of 4\)"
     with pytest.raises(TrainingFailure, match=rf"loss and gradients must be finite; {where}; the last good checkpoint is .*ckpt_00000004\.pt"):
         tiny.run(tmp_path, objective=poisoned(6))

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from repr_probe.training.loop import LAG
 from repr_probe.training.run_folder import RunFolder
 from repr_probe.training.run_state import read_state
 
@@ -108,10 +109,11 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path):
 
 
 def test_a_finished_run_has_nothing_to_add(tmp_path):
-    tiny.run(tmp_path)
+    first = tiny.run(tmp_path)
     before = records(tmp_path)
     result = tiny.run(tmp_path, resume=True)
     assert result.done and records(tmp_path) == before
+    assert (result.values, result.checkpoint) == (first.values, first.checkpoint)
 
 
 def test_the_noise_of_a_step_does_not_depend_on_the_steps_before(tmp_path):
@@ -134,3 +136,13 @@ def test_another_configuration_is_refused(tmp_path):
     tiny.run(tmp_path, before=tiny.at(2, tiny.terminate))
     with pytest.raises(ValueError, match=r"resume must go on with the same configuration; .* learning_rate: 0\.01 before, 0\.1 now"):
         tiny.run(tmp_path, resume=True, learning_rate=0.1)
+
+
+@pytest.mark.parametrize("step", [1, 3, 7])
+def test_numbers_that_come_a_step_late_as_on_a_gpu_change_nothing(tmp_path, monkeypatch, step):
+    tiny.run(tmp_path / "whole", checkpoint_steps=3)
+    monkeypatch.setitem(LAG, "cpu", 1)
+    stopped = tiny.run(tmp_path / "parts", checkpoint_steps=3, before=tiny.at(step, tiny.terminate))
+    assert stopped.step == min(step + 2, 4 * (step // 4 + 1))  # one step later than on a CPU, but for the last of an epoch
+    tiny.run(tmp_path / "parts", checkpoint_steps=3, resume=True)
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
