@@ -45,7 +45,7 @@ def test_two_ranks_have_the_loss_and_gradient_of_one(one, two, name):
             torch.testing.assert_close(value, expected, atol=1e-12, rtol=0)
 
 
-@pytest.mark.parametrize("method", ["hydes", "simclr", "byol", "swav", "barlow-twins", "vicreg", "dino"])
+@pytest.mark.parametrize("method", ["hydes", "simclr", "byol", "swav", "barlow-twins", "vicreg", "dino", "resa"])
 def test_two_ranks_train_a_method_as_one(one, two, method):
     """Loss, weights, teachers, centres and queues after three steps."""
     for rank in two:

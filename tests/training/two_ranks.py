@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from repr_probe.training.gathering import gather_rows
 from repr_probe.training.hydes_loss import hydes_entropies, hydes_loss
@@ -24,6 +25,7 @@ OBJECTIVES = {
     "barlow-twins": {},
     "vicreg": {},
     "dino": {"n_prototypes": 6, "frozen": 0.0},
+    "resa": {"predictor": 8},
     "hydes": {"kappa": 4.0},
 }
 
@@ -97,13 +99,12 @@ def after_three_steps(method: str, options: dict, views: list[torch.Tensor]) -> 
     torch.manual_seed(1)
     backbone = nn.Sequential(nn.Linear(N_FEATURES, 8), nn.Tanh())
     objective = build_objective(method, backbone, 8, projector=(7, 4), norm=False, options=options).double()
+    module = DistributedDataParallel(objective) if dist.is_initialized() else objective
     optimiser = torch.optim.SGD(objective.parameters(), lr=0.05)
     for step in range(3):
-        loss = objective(views).loss
-        weights = [weight for weight in objective.parameters() if weight.requires_grad]
-        gradients = averaged(list(torch.autograd.grad(loss, weights)))
-        for weight, gradient in zip(weights, gradients):
-            weight.grad = gradient
+        optimiser.zero_grad()
+        loss = module(views).loss
+        loss.backward()
         optimiser.step()
         objective.after_step((step + 1) / 3)
     return [*averaged([loss.detach()]), *(value for value in objective.state_dict().values())]

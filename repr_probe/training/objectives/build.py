@@ -15,6 +15,7 @@ from repr_probe.training.objectives.byol import BYOL
 from repr_probe.training.objectives.dino import DINO
 from repr_probe.training.objectives.hydes import Hydes
 from repr_probe.training.objectives.objective import Objective
+from repr_probe.training.objectives.resa import ReSA
 from repr_probe.training.objectives.simclr import SimCLR
 from repr_probe.training.objectives.supervised import Supervised
 from repr_probe.training.objectives.swav import SwAV
@@ -29,6 +30,7 @@ _CLASSES: dict[str, Any] = {
     "barlow-twins": BarlowTwins,
     "vicreg": VICReg,
     "dino": DINO,
+    "resa": ReSA,
 }
 METHODS = tuple(_CLASSES)
 _SHARED = ("projector", "norm", "n_global", "n_classes")  # arguments of `build_objective`, the same for all methods
@@ -64,7 +66,7 @@ def build_objective(
 
 
 def options_of(method: str) -> dict[str, Any]:
-    """Names and defaults of what `build_objective(method, ..., options=...)` takes: the values of the method's own paper.
+    """Names and defaults of what `build_objective(method, ..., options=...)` takes: values of the method's paper or its 100-epoch recipe.
 
     >>> options_of("simclr")
     {'temperature': 0.1}

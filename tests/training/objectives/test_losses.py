@@ -10,6 +10,7 @@ import torch
 from repr_probe.training.objectives.barlow_twins_loss import barlow_twins_terms
 from repr_probe.training.objectives.byol import byol_loss
 from repr_probe.training.objectives.nt_xent import nt_xent
+from repr_probe.training.objectives.resa import self_assignment_loss
 from repr_probe.training.objectives.swapped_codes import sinkhorn, swapped_prediction
 from repr_probe.training.objectives.vicreg_loss import vicreg_terms
 
@@ -98,6 +99,20 @@ def test_dino_is_lightlys(lightly):
     codes = torch.softmax((teacher - 0.2 * torch.arange(5)) / 0.04, dim=2)
     expected = theirs(list(teacher), list(student))
     same(swapped_prediction(codes, student, temperature=0.1), expected, (student,), atol=1e-6)  # its temperature is a float32
+
+
+def test_resa_by_loops():
+    """Eqs. 3 and 4 word for word: cross entropy of each row, and of each column, of the assignment."""
+    generator = torch.Generator().manual_seed(7)
+    z, targets = (torch.nn.functional.normalize(torch.randn(4, v, 3, generator=generator, dtype=torch.float64), dim=2) for v in (3, 2))
+    assignment = sinkhorn(torch.randn(4, 4, generator=generator, dtype=torch.float64), epsilon=1.0)
+    terms = []
+    for q, v in ((0, 1), (1, 0), (2, 0), (2, 1)):
+        e = [[math.exp(float(z[i, q] @ targets[j, v]) / 0.3) for j in range(4)] for i in range(4)]
+        rows = sum(-float(assignment[i, j]) * math.log(e[i][j] / sum(e[i])) for i in range(4) for j in range(4))
+        columns = sum(-float(assignment[i, j]) * math.log(e[i][j] / sum(e[k][j] for k in range(4))) for i in range(4) for j in range(4))
+        terms.append((rows + columns) / 8)
+    assert self_assignment_loss(z, targets, assignment).item() == pytest.approx(sum(terms) / 4, abs=1e-12)
 
 
 def test_losses_of_collapse():

@@ -15,7 +15,13 @@ from repr_probe.training.objectives.heads import Prototypes, projector_of
 from repr_probe.training.objectives.objective import Objective, features_of_views, head_of_views
 from repr_probe.training.objectives.teacher import Teacher, momentum_at
 
-SMALL = {"byol": {"predictor": 32}, "swav": {"n_prototypes": 12, "queue": 64}, "dino": {"n_prototypes": 24}, "hydes": {"kappa": 5.0}}
+SMALL = {
+    "hydes": {"kappa": 5.0},
+    "byol": {"predictor": 32},
+    "resa": {"predictor": 32},
+    "swav": {"n_prototypes": 12, "queue": 64},
+    "dino": {"n_prototypes": 24},
+}
 
 
 class TinyNet(nn.Module):
