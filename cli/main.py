@@ -15,8 +15,10 @@ from .failures import INTERRUPTED, OK, explain, set_debug
 from .geometry import geometry_command
 from .inspect import inspect_command
 from .output import abandon_stdout
+from .probe import probe_command
 from .semantic import semantic_command
 from .store import store_app
+from .train import train_command
 
 app = typer.Typer(
     name="repro-probe",
@@ -30,6 +32,8 @@ app.command("geometry")(geometry_command)
 app.command("extract")(extract_command)
 app.command("inspect")(inspect_command)
 app.command("semantic")(semantic_command)
+app.command("probe")(probe_command)
+app.command("train")(train_command)
 app.add_typer(store_app, name="store")
 app.add_typer(datasets_app, name="datasets")
 
