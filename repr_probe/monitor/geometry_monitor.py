@@ -20,7 +20,7 @@ from repr_probe.features.labels import encode_labels, label_array
 from repr_probe.metrics.definitions import DEFINITIONS, PRESETS
 from repr_probe.metrics.states import GeometryStates, Options
 from repr_probe.monitor.encode import encode as usual_encode
-from repr_probe.monitor.probe_accuracy import linear_accuracy, nearest_accuracy
+from repr_probe.monitor.probe_accuracy import probe_accuracies
 from repr_probe.monitor.untouched import untouched
 from repr_probe.reports.geometry import measure_all, report_keys, resolve_device
 
@@ -43,7 +43,7 @@ class GeometryMonitor:
     log: a file to which every call adds one line of JSON; `repro-probe dynamics` reads it.
 
     A call gives a flat dict of floats: the measures under their keys in `geometry_report`, with the very numbers of it; `knn_top1`,
-    `linear_top1`; and `monitor_seconds`, what the call cost. A measure that does not exist for these features is left out, its reason in
+    `linear_top1`; and `monitor_seconds`, what the call cost. A number that does not exist for these features is left out, its reason in
     `reasons`; how the probes were made is in `protocols`. All calls are kept in `history`.
     The model runs in evaluation mode, without gradients and in full float32; the training flag of every module, random states and
     settings are put back, also after a failure.
@@ -129,13 +129,10 @@ class GeometryMonitor:
             return {}
         held = (features, self.labels)
         known = None if bank is None or self.bank_labels is None else (bank, self.bank_labels)
-        found = {}
         # The monitor may be called where gradients are off (a validation hook); a linear probe is trained.
         with torch.enable_grad():
-            if self.knn:
-                found["knn_top1"] = nearest_accuracy(held, known, device=self.device)
-            if self.linear:
-                found["linear_top1"] = linear_accuracy(held, known, seed=self.seed, device=self.device)
+            found, reasons = probe_accuracies(held, known, knn=self.knn, linear=self.linear, seed=self.seed, device=self.device)
+        self.reasons |= reasons
         self.protocols = {key: accuracy.protocol for key, accuracy in found.items()}
         return {key: accuracy.top1 for key, accuracy in found.items()}
 

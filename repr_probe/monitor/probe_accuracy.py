@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from repr_probe.errors import InputError
+
 Labelled = tuple[np.ndarray, np.ndarray]  # (n, n_features) features, (n,) codes with -1 for an unlabelled row
 
 
@@ -14,6 +16,27 @@ class Accuracy(NamedTuple):
 
     top1: float
     protocol: str
+
+
+def probe_accuracies(
+    probe: Labelled, bank: Labelled | None, *, knn: bool = True, linear: bool = True, seed: int = 0, device: str = "auto"
+) -> tuple[dict[str, Accuracy], dict[str, str]]:
+    """({"knn_top1", "linear_top1": accuracy}, {the same names: why there is none}); what is not asked for is in neither.
+
+    A probe that cannot be made of these rows (too few of a class to choose a penalty by) must not end a training run: it has a reason.
+    """
+    found: dict[str, Accuracy] = {}
+    reasons: dict[str, str] = {}
+    for name, asked, work in (
+        ("knn_top1", knn, lambda: nearest_accuracy(probe, bank, device=device)),
+        ("linear_top1", linear, lambda: linear_accuracy(probe, bank, seed=seed, device=device)),
+    ):
+        try:
+            if asked:
+                found[name] = work()
+        except InputError as failure:
+            reasons[name] = str(failure)
+    return found, reasons
 
 
 def nearest_accuracy(probe: Labelled, bank: Labelled | None, *, device: str = "auto") -> Accuracy:

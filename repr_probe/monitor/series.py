@@ -47,18 +47,20 @@ class Series:
         names = dict.fromkeys(key for row in self.rows for key, value in row.items() if is_number(value))
         return tuple(key for key in names if key not in AXES)
 
-    def curve(self, key: str, over: str = "step") -> Curve:
-        """The values of `key` over "step" or "epoch"; of several records at one place the last holds.
+    def curve(self, measure: str, over: str = "step") -> Curve:
+        """The values of `measure` over "step" or "epoch"; of several records at one place the last holds.
 
+        Where records of an epoch hold it (its mean, an evaluation), those of single steps (`"kind": "step"`) are passed over.
         Raises InputError when the series has no such number, with the nearest names.
         """
         if over not in AXES:
             raise InputError(f"over must be {' or '.join(AXES)}; got {over!r}")
-        points = {float(row[over]): float(row[key]) for row in self.rows if is_number(row.get(over)) and is_number(row.get(key))}
+        held = [row for row in self.rows if is_number(row.get(over)) and is_number(row.get(measure))]
+        points = {float(row[over]): float(row[measure]) for row in not_of_steps(held) or held}
         if not points:
-            missing = over if key in self.names() else key
-            near = ", ".join(difflib.get_close_matches(key, self.names(), n=3) or self.names()[:6]) if missing == key else "step"
-            raise InputError(f"key must be a number that {self.name} holds; got no {printable(missing)!r}; nearest: {near or 'it holds none'}")
+            missing = over if measure in self.names() else measure
+            near = ", ".join(difflib.get_close_matches(measure, self.names(), n=3) or self.names()[:6]) if missing == measure else "step"
+            raise InputError(f"measure must be a number that {self.name} holds; got no {printable(missing)!r}; nearest: {near or 'it holds none'}")
         places = sorted(points)
         return Curve(np.array(places), np.array([points[place] for place in places]))
 
@@ -94,6 +96,11 @@ def read_series(path: str | Path, *, name: str | None = None) -> Series:
     if not rows:
         raise FileFormatError(f"{file} must hold at least one record; got none", code="E_JSON")
     return Series(name or (file.parent.name if file.name == FILE else file.stem), tuple(rows), tuple(notes))
+
+
+def not_of_steps(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Records of epochs and evaluations; [] where every one is of a single step."""
+    return [row for row in rows if row.get("kind") != "step"]
 
 
 def is_number(value: Any) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from repr_probe.errors import UsageError
 from repr_probe.files.atomic import atomic_write
 from repr_probe.metrics.definitions import DEFINITIONS
-from repr_probe.monitor.series import AXES, Series, common_names, is_number
+from repr_probe.monitor.series import AXES, Series, common_names, is_number, not_of_steps
 
 SCHEMA = 1
 KIND = "dynamics"
@@ -27,7 +27,7 @@ PERCENT = ("knn_top1", "linear_top1")
 def to_rows(series: Sequence[Series], keys: Sequence[str] | None = None) -> list[list[str]]:
     """Head and rows of texts: run (where there are several), step, epoch, then `keys` (default: the well-known ones that are there).
 
-    Records without any of the keys are left out. An empty text stands where a record has no such number.
+    Records without any of the keys are left out, and those of single steps where there are others; an empty text stands for no number.
     """
     held = common_names(series)
     chosen = [key for key in SHOWN if key in held] or list(held[:8]) if keys is None else list(keys)
@@ -36,7 +36,7 @@ def to_rows(series: Sequence[Series], keys: Sequence[str] | None = None) -> list
     rows = [
         [*([one.name] if len(series) > 1 else []), *(_place(row.get(axis)) for axis in axes), *(shown(key, row.get(key)) for key in chosen)]
         for one in series
-        for row in one.rows
+        for row in not_of_steps(one.rows) or one.rows
         if any(is_number(row.get(key)) for key in chosen)
     ]
     return [head, *rows]

@@ -14,6 +14,7 @@ from repr_probe.plots.semantic import check_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, told apart by every kind of colour vision; yellow is left out, too pale for a line on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -23,6 +24,7 @@ _WIDTH, _HEIGHT = 6.4, 4.2  # inches
 _BOTTOM, _ROOM = 0.08, 0.44  # of the axes: where the enlarged part stands, and its height
 
 Line = tuple[Any, Any]  # x (n,), y (n,)
+Drawn = Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray | None]]  # setting -> places, mean, SD
 
 
 def learning_curves(
@@ -33,19 +35,23 @@ def learning_curves(
     over: str = "step",
     zoom: tuple[float, float] | None = None,
     title: str = "",
+    legend: bool = True,
+    looks: Mapping[str, int] | None = None,
 ) -> Axes:
     """One line a setting: the mean over its runs (seeds) at each place that all of them have, and a band of one SD (n - 1) around it.
 
     runs: setting -> its runs, each (x, y).  label: what y is.  over: what x is.
     zoom: (from, to) in x, drawn once more, enlarged, in a corner that no curve crosses as far as there is one; None for no such part.
-    Lines differ by colour and by style. Without `ax` a new figure is made (`ax.figure`), outside pyplot: nothing is shown and no style
-    changes. Raises InputError for no runs, and for runs of one setting that have no place in common.
+    Lines differ by colour and by style; looks: setting -> the number of its look, default their order.
+    Without `ax` a new figure is made (`ax.figure`), outside pyplot: nothing is shown and no style changes.
+    Raises InputError for no runs, and for runs of one setting that have no place in common.
     """
     if not runs or not all(runs.values()):
         raise InputError("runs must hold at least one run for every setting; got none")
     drawn = {name: mean_and_sd(lines, name) for name, lines in runs.items()}
     ax = _axes() if ax is None else ax
-    _draw(ax, drawn, marks=True)
+    looks = looks or {name: number for number, name in enumerate(drawn)}
+    _draw(ax, drawn, looks, marks=True)
     ax.set_xlabel(over)
     ax.set_ylabel(label)
     if title:
@@ -54,13 +60,39 @@ def learning_curves(
         ax.spines[side].set_visible(False)
     ax.grid(axis="y", color="0.92")
     ax.set_axisbelow(True)
-    if len(drawn) > 1:
+    if legend and len(drawn) > 1:
         ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, title=_seeds(runs))
-    elif _seeds(runs):
+    elif legend and _seeds(runs):
         ax.set_title(f"{ax.get_title()}{', ' if title else ''}{_seeds(runs)}")
     if zoom is not None:
-        _enlarge(ax, drawn, zoom)
+        _enlarge(ax, drawn, looks, zoom)
     return ax
+
+
+def curve_panels(
+    panels: Mapping[str, Mapping[str, Sequence[Line]]], *, over: str = "step", zooms: Mapping[str, tuple[float, float] | None] | None = None
+) -> Figure:
+    """`learning_curves` of several numbers, a panel each, up to three beside each other, with one legend.
+
+    panels: what a panel shows -> setting -> its runs. A setting has the same colour and style in every panel.
+    """
+    if not panels:
+        raise InputError("panels must hold at least one number; got none")
+    columns = min(len(panels), 3)
+    rows = -(-len(panels) // columns)
+    figure = _figure(3.6 * columns + 1.4, 3.0 * rows)
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    settings = list(dict.fromkeys(name for runs in panels.values() for name in runs))
+    for ax, (label, runs) in zip(axes, panels.items()):
+        looks = {name: settings.index(name) for name in runs}
+        learning_curves(runs, ax, label=label, over=over, zoom=(zooms or {}).get(label), legend=False, looks=looks)
+    for ax in axes[len(panels) :]:
+        ax.set_axis_off()
+    fullest = max(panels.values(), key=len)
+    handles = {line.get_label(): line for ax in axes for line in ax.get_lines()}
+    if len(settings) > 1 or _seeds(fullest):
+        figure.legend(handles.values(), handles.keys(), loc="outside right upper", frameon=False, title=_seeds(fullest) or None)
+    return figure
 
 
 def mean_and_sd(lines: Sequence[Line], name: str = "a setting") -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
@@ -83,19 +115,21 @@ def mean_and_sd(lines: Sequence[Line], name: str = "a setting") -> tuple[np.ndar
     return np.array(shared), values.mean(0), values.std(0, ddof=1) if len(found) > 1 else None
 
 
-def save_curves(ax: Axes, path: str | Path) -> Path:
-    """Write the figure of `ax` into a .png, .pdf or .svg file, whole or absent; UsageError for another suffix."""
+def save_curves(drawing: Axes | Figure, path: str | Path) -> Path:
+    """Write a figure, or that of its axes, into a .png, .pdf or .svg file, whole or absent; UsageError for another suffix."""
     from repr_probe.files.atomic import atomic_write
 
     suffix, drawn = check_figure(path), io.BytesIO()
-    ax.figure.savefig(drawn, format=suffix[1:], dpi=150)  # type: ignore[union-attr]
+    figure: Any = drawing if hasattr(drawing, "savefig") else drawing.figure
+    figure.savefig(drawn, format=suffix[1:], dpi=150)
     path = Path(path).expanduser()
     atomic_write(path, drawn.getvalue())
     return path
 
 
-def _draw(ax: Axes, drawn: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray | None]], *, marks: bool) -> None:
-    for number, (name, (x, mean, sd)) in enumerate(drawn.items()):
+def _draw(ax: Axes, drawn: Drawn, looks: Mapping[str, int], *, marks: bool) -> None:
+    for name, (x, mean, sd) in drawn.items():
+        number = looks[name]
         colour = COLOURS[number % len(COLOURS)]
         style = STYLES[(number + number // len(COLOURS)) % len(STYLES)]  # another pairing in every round of the colours
         mark = "o" if marks and len(x) <= _MARKED else ""
@@ -104,7 +138,7 @@ def _draw(ax: Axes, drawn: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray
             ax.fill_between(x, mean - sd, mean + sd, color=colour, alpha=0.15, linewidth=0)
 
 
-def _enlarge(ax: Axes, drawn: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray | None]], zoom: tuple[float, float]) -> None:
+def _enlarge(ax: Axes, drawn: Drawn, looks: Mapping[str, int], zoom: tuple[float, float]) -> None:
     low, high = zoom
     lows, highs = [], []
     for x, mean, sd in drawn.values():
@@ -118,7 +152,7 @@ def _enlarge(ax: Axes, drawn: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndar
     bottom, top = ax.get_ylim()
     corner = _free_corner(drawn, (bottom, top), ax.get_xlim())
     inset = ax.inset_axes(corner)
-    _draw(inset, drawn, marks=False)
+    _draw(inset, drawn, looks, marks=False)
     inset.set_xlim(low, high)
     inset.set_ylim(min(lows) - margin, max(highs) + margin)
     inset.tick_params(labelsize=7)
@@ -127,9 +161,7 @@ def _enlarge(ax: Axes, drawn: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndar
     ax.indicate_inset_zoom(inset, edgecolor="0.5")
 
 
-def _free_corner(
-    drawn: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray | None]], limits: tuple[float, float], span: tuple[float, float]
-) -> tuple[float, float, float, float]:
+def _free_corner(drawn: Drawn, limits: tuple[float, float], span: tuple[float, float]) -> tuple[float, float, float, float]:
     """(left, bottom, width, height) in parts of the axes: the corner with the fewest points of the curves in it."""
     corners = [(left, bottom, 0.42, _ROOM) for bottom in (_BOTTOM, 1 - _ROOM - 0.02) for left in (0.56, 0.1)]
     x = np.concatenate([np.interp(np.linspace(0, len(line[0]) - 1, 200), np.arange(len(line[0])), line[0]) for line in drawn.values()])
@@ -151,6 +183,10 @@ def _seeds(runs: Mapping[str, Sequence[Line]]) -> str:
 
 
 def _axes() -> Axes:
+    return _figure(_WIDTH, _HEIGHT).subplots()
+
+
+def _figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(_WIDTH, _HEIGHT), layout="constrained").subplots()
+    return Figure(figsize=(width, height), layout="constrained")

@@ -233,3 +233,10 @@ def test_classes_of_the_bank_are_matched_by_name():
     whole = GeometryMonitor(images, labels, bank=(bank[kept], bank_labels[kept]), measures="paper")(nn.Flatten())
     assert metrics["knn_top1"] == whole["knn_top1"]
     assert 0.3 < metrics["knn_top1"] < 0.7
+
+
+def test_a_probe_that_cannot_be_made_does_not_end_the_run():
+    monitor = GeometryMonitor(*separable(12, 0), measures="paper")
+    metrics = monitor(nn.Flatten())
+    assert "linear_top1" not in metrics
+    assert "train must have a class of 10 rows to hold one out" in monitor.reasons["linear_top1"]

@@ -74,7 +74,7 @@ def test_missing_values_leave_gaps():
 
 
 def test_an_unknown_number_is_answered_with_the_nearest():
-    with pytest.raises(InputError, match="key must be a number that run holds; got no 'efective_rank'; nearest: effective_rank"):
+    with pytest.raises(InputError, match="measure must be a number that run holds; got no 'efective_rank'; nearest: effective_rank"):
         Series("run", ROWS).curve("efective_rank")
     with pytest.raises(InputError, match="got no 'epoch'; nearest: step"):
         Series("run", ROWS[:2]).curve("effective_rank", "epoch")
