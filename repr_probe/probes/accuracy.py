@@ -27,7 +27,7 @@ def wilson_interval(n_hits: int, n: int) -> Interval:
 class McNemar:
     """Two classifiers on the same queries.
 
-    difference: top-1 of the first minus that of the second, in [-1, 1].  ci: its 95 % interval (Newcombe's paired Wilson, method 10).
+    difference: top-1 of the first minus that of the second, in [-1, 1].  ci: its 95 % interval (Newcombe 1998, paired).
     only_first, only_second: queries that one alone gets right.  p: two-sided, exact binomial; queries that both get right or wrong say nothing.
     """
 
@@ -60,7 +60,7 @@ def mcnemar(first: np.ndarray, second: np.ndarray) -> McNemar:
 
 
 def _paired_interval(a: np.ndarray, b: np.ndarray) -> Interval:
-    """Newcombe (1998), method 10 without its continuity correction: the two Wilson intervals, joined by the correlation phi."""
+    """Newcombe (1998), Statistics in Medicine 17:2635: the two Wilson intervals, joined by the correlation phi of the two classifiers."""
     n, share_a, share_b = a.size, a.mean(), b.mean()
     (low_a, high_a), (low_b, high_b) = wilson_interval(int(a.sum()), n), wilson_interval(int(b.sum()), n)
     spread = share_a * (1 - share_a) * share_b * (1 - share_b)

@@ -20,6 +20,7 @@ ROUNDING = 2e-6  # two float32 cosines closer than this may lie the other way ro
 _BANK_BLOCK, _QUERY_TILE = 16384, 512
 _LOW = (1 << 32) - 1
 _SIGN = 0x7FFFFFFF
+_GRID = 2.0**30
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +37,8 @@ def nearest(
     """The k rows of `bank` with the largest cosine to each row of `queries`; both of unit length (`Rows(unit=True)`).
 
     own: (n_queries,) the bank row that each query is, and that is therefore no neighbour of it (leave-one-out).
-    precise: cosines are float64 products rounded to float32, so neither tiles nor device show in them; else float32 products.
+    precise: cosines are float64 products rounded to multiples of 2⁻³⁰ and to float32, so neither tiles nor device show in them; else
+    float32 products.
     memory: bytes for blocks and tiles; a bank of any length is streamed from disk once for every block of queries that fits.
     """
     import torch
@@ -81,7 +83,7 @@ class _Tiles:
                     for number, part in enumerate(block.split(self.tile)):
                         best[number] = self.merge(best[number], part, columns, first + number * self.tile, start)
                     advance(1)
-                found += [keys.cpu() for keys in best if keys is not None]
+                found += [keys.sort(dim=1, descending=True).values.cpu() for keys in best if keys is not None]
         return torch.cat(found)
 
     def load(self, rows: Rows, start: int, stop: int) -> torch.Tensor:
@@ -93,7 +95,9 @@ class _Tiles:
         """The best keys of these queries after one more block of the bank."""
         import torch
 
-        cosines = (part @ columns).float()
+        cosines = part @ columns
+        if self.precise:
+            cosines = cosines.mul_(_GRID).round_().div_(_GRID).float()  # float32 alone would keep the noise of a cosine of 0
         if self.own is not None:
             own = torch.from_numpy(self.own[first : first + len(part)] - start).to(self.device)
             row = torch.arange(len(part), device=self.device)

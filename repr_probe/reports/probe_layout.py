@@ -55,7 +55,7 @@ def _protocol_table(report: ProbeReport, protocol: str) -> ProbeTable:
             notes.append(result.top5_reason)
         if isinstance(result, LinearResult) and result.converged is False:
             notes.append(f"{row.name}: the fit did not converge")
-    heads: tuple[str, ...] = ("", "top-1 %", "95 % interval", "top-5 %", "95 % interval", "chosen")
+    heads: tuple[str, ...] = ("", "top-1 %", "95 % interval", "top-5 %", "95 % interval", "detail")
     if not any(row[-1] for row in rows):
         heads, rows = heads[:-1], [row[:-1] for row in rows]
     return ProbeTable(protocol, heads, tuple(rows), tuple(dict.fromkeys(notes)))
