@@ -1,0 +1,90 @@
+"""DenseReport: what linear heads on frozen maps reached on one data set under one protocol, with the lines that give it a scale."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+SCHEMA = 1
+KIND = "segment"
+MEASURES = {"mean_iou": "mIoU", "pixel_accuracy": "pixel acc.", "mean_class_accuracy": "class acc."}
+"""Flat key -> head of its column, in the order of every table."""
+
+HYPERCOLUMN, LAYER, RANDOM, MAJORITY = "hypercolumn", "layer", "random", "majority"
+
+
+@dataclass(frozen=True, eq=False)
+class DenseRow:
+    """One classifier.  kind: hypercolumn, layer (one alone), random (same architecture, random weights), majority (one class everywhere).
+
+    measures: the keys of MEASURES, shares in [0, 1].  iou: (n_classes,), NaN for a class in no mask and no prediction.
+    counts: (n_classes, n_classes) int64 pixels, true classes in rows: everything else follows from it.
+    """
+
+    name: str
+    kind: str
+    n_features: int
+    measures: Mapping[str, float]
+    iou: np.ndarray
+    counts: np.ndarray
+
+    def to_dict(self, class_names: tuple[str, ...]) -> dict[str, Any]:
+        iou = {name: None if math.isnan(value) else float(value) for name, value in zip(class_names, self.iou)}
+        return {"name": self.name, "kind": self.kind, "n_features": self.n_features, **self.measures, "iou": iou, "counts": self.counts.tolist()}
+
+
+@dataclass(frozen=True, eq=False)
+class DenseReport:
+    """Rows of one protocol: the hypercolumn first, then single layers where asked for, then the random and the majority line.
+
+    protocol: solver, input and layers in one id; rows of other protocols do not belong in the same column.
+    settings: every number of the run.  n_train, n_test: images.  notes: what a reader has to know.
+    """
+
+    name: str
+    architecture: str
+    dataset: str
+    split: str
+    protocol: str
+    rows: tuple[DenseRow, ...]
+    class_names: tuple[str, ...]
+    n_train: int
+    n_test: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    created: str = ""
+
+    def row(self, kind: str) -> DenseRow:
+        """The best row of a kind by mean IoU; KeyError when there is none."""
+        found = [row for row in self.rows if row.kind == kind]
+        if not found:
+            raise KeyError(kind)
+        return max(found, key=lambda row: row.measures["mean_iou"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; published rows are never in it."""
+        facts = ("name", "architecture", "dataset", "split", "protocol", "n_train", "n_test", "created")
+        return {
+            "kind": KIND,
+            "schema": SCHEMA,
+            **{fact: getattr(self, fact) for fact in facts},
+            "class_names": list(self.class_names),
+            "rows": [row.to_dict(self.class_names) for row in self.rows],
+            "settings": dict(self.settings),
+            "versions": dict(self.versions),
+            "notes": list(self.notes),
+        }
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), ensure_ascii=False, indent=1, allow_nan=False)
+
+    def __str__(self) -> str:
+        from repr_probe.reports.dense_formats import to_text
+
+        return to_text(self)
