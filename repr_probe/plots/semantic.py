@@ -54,7 +54,7 @@ def heat_map(report: SemanticReport, ax: Axes | None = None, *, limits: tuple[fl
     own = ax is None
     ax = _axes() if ax is None else ax
     limits = limits or colour_limits([report])
-    image = ax.imshow(cosine[np.ix_(order, order)], vmin=limits[0], vmax=limits[1], cmap="viridis", interpolation="nearest", aspect="equal")
+    image = ax.imshow(cosine[np.ix_(order, order)], vmin=limits[0], vmax=limits[1], cmap="viridis", interpolation="auto", aspect="equal")
     _name_classes(ax, [report.class_names[place] for place in order], report.groups)
     ax.set_title(_title(report.name))
     if colour_bar:
