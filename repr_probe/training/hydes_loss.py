@@ -140,8 +140,7 @@ def hydes_entropies(
     _require_options(kappa, marginal, local, chunk, gather)
     rank, n_ranks = ranks() if gather else (0, 1)
     n_images, n_views, n_features = z.shape
-    if n_images * n_ranks < 2:
-        raise InputError(f"z must hold at least 2 images, or no other image spreads it; got {n_images}")
+    _require_pairs(n_images * n_ranks, n_views)
     with torch.autocast(z.device.type, enabled=False):  # half-precision cosines are coarser than the differences that are learnt
         views = normalize(at_least_float32(z), dim=2, eps=SHORTEST_ROW)
         rows = views.flatten(0, 1)  # (n_rows, n_features)
@@ -161,11 +160,15 @@ def information_ceiling(n_images: int, n_views: int, kappa: float, *, marginal: 
 
     -log((V-1)/(VN-1) + (N-1)V/(VN-1) * exp(-kappa N/(N-1))), reached by N directions in a regular simplex whose views agree. It is below the
     log((VN-1)/(V-1)) of InfoNCE, which it meets for a large kappa, and close to kappa for a small one. With marginal="negatives" it is
-    kappa N/(N-1).
+    kappa N/(N-1). On several ranks N counts the images of all, and it bounds the mean over ranks.
+
+    Raises InputError below 2 images or 2 views, UsageError for a kappa or marginal that cannot be.
 
     >>> [round(information_ceiling(128, 8, kappa), 3) for kappa in (0.1, 1.0, 10.0, 1000.0)]  # log(1023 / 7) = 4.985
     [0.1, 0.996, 4.979, 4.985]
     """
+    _require_pairs(n_images, n_views)
+    _require_options(kappa, marginal=marginal)
     widest = kappa * n_images / (n_images - 1)  # the log-ratio of positive to negative kernels, by Jensen and |sum of rows|^2 >= 0
     if marginal == "negatives":
         return widest
@@ -208,10 +211,15 @@ def _local_log_means(views: torch.Tensor, kappa: float, local: Local) -> torch.T
 def _require_views(z: torch.Tensor) -> None:
     if z.ndim != 3:
         raise InputError(f"z must have shape (n_images, n_views, n_features); got {tuple(z.shape)}")
-    if z.shape[1] < 2:
-        raise InputError(f"z must hold at least 2 views of each image, or there is no positive pair; got {z.shape[1]}")
     if z.shape[2] < 2:
         raise InputError(f"z must have at least 2 features to lie on a sphere; got {z.shape[2]}")
+
+
+def _require_pairs(n_images: int, n_views: int) -> None:
+    if n_images < 2:
+        raise InputError(f"z must hold at least 2 images, or no other image spreads it; got {n_images}")
+    if n_views < 2:
+        raise InputError(f"z must hold at least 2 views of each image, or there is no positive pair; got {n_views}")
 
 
 def _require_weights(alpha: float, beta: float) -> None:
@@ -220,7 +228,9 @@ def _require_weights(alpha: float, beta: float) -> None:
             raise UsageError(f"{name} must be a finite number of at least 0; got {weight}")
 
 
-def _require_options(kappa: float, marginal: Marginal, local: Local, chunk: Chunk, gather: Gather) -> None:
+def _require_options(
+    kappa: float, marginal: Marginal = "all", local: Local = "log_mean", chunk: Chunk = "auto", gather: Gather = "auto"
+) -> None:
     require_concentration(kappa)
     for name, value, kinds in (("marginal", marginal, get_args(Marginal)), ("local", local, get_args(Local))):
         if value not in kinds:

@@ -23,12 +23,13 @@ def self_assignment_loss(z: torch.Tensor, targets: torch.Tensor, assignment: tor
     authors' code.
     """
     losses = []
-    for student in range(z.shape[1]):
-        for teacher in range(targets.shape[1]):
-            if student != teacher:
-                logits = z[:, student] @ targets[:, teacher].T / temperature  # (n_images, n_images)
-                both = log_softmax(logits, dim=1) + log_softmax(logits, dim=0)
-                losses.append(-(assignment * both).sum() / (2 * len(z)))
+    with torch.autocast(z.device.type, enabled=False):
+        for student in range(z.shape[1]):
+            for teacher in range(targets.shape[1]):
+                if student != teacher:
+                    logits = z[:, student] @ targets[:, teacher].T / temperature  # (n_images, n_images)
+                    both = log_softmax(logits, dim=1) + log_softmax(logits, dim=0)
+                    losses.append(-(assignment * both).sum() / (2 * len(z)))
     return torch.stack(losses).mean()
 
 
@@ -58,9 +59,9 @@ class ReSA(Objective):
             slow = features_of_views(backbone, views[: self.n_global])
             targets = _gathered_directions(head_of_views(projector, slow))
             here, there = (_gathered_directions(both[:, 0]) for both in (features, slow))  # (images of all ranks, n_features)
-            assignment = sinkhorn(here @ there.T, epsilon=self.epsilon, iterations=self.iterations)
-        with torch.autocast(z.device.type, enabled=False):
-            loss = self_assignment_loss(z, targets, assignment, temperature=self.temperature)
+            with torch.autocast(here.device.type, enabled=False):
+                assignment = sinkhorn(here @ there.T, epsilon=self.epsilon, iterations=self.iterations)
+        loss = self_assignment_loss(z, targets, assignment, temperature=self.temperature)
         return Step(loss, {"spread": spread(z), "self_assigned": assignment.diagonal().mean()})
 
     def after_step(self, progress: float) -> None:

@@ -29,8 +29,8 @@ def swapped_prediction(codes: torch.Tensor, scores: torch.Tensor, *, temperature
 
     codes: (n_global, n_images, n_prototypes); scores: (n_views, n_images, n_prototypes), the global views first.
     """
-    log_p = log_softmax(scores / temperature, dim=2)
-    entropies = -torch.einsum("gik,vik->gv", codes, log_p) / codes.shape[1]  # (n_global, n_views)
-    return entropies.masked_fill(torch.eye(*entropies.shape, dtype=torch.bool, device=scores.device), 0.0).sum() / (
-        len(codes) * (len(scores) - 1)
-    )
+    with torch.autocast(scores.device.type, enabled=False):
+        log_p = log_softmax(at_least_float32(scores) / temperature, dim=2)
+        entropies = -torch.einsum("gik,vik->gv", codes, log_p) / codes.shape[1]  # (n_global, n_views)
+    same = torch.eye(*entropies.shape, dtype=torch.bool, device=scores.device)
+    return entropies.masked_fill(same, 0.0).sum() / (len(codes) * (len(scores) - 1))

@@ -101,6 +101,15 @@ def test_dino_is_lightlys(lightly):
     same(swapped_prediction(codes, student, temperature=0.1), expected, (student,), atol=1e-6)  # its temperature is a float32
 
 
+def test_losses_of_codes_ignore_autocast():
+    generator = torch.Generator().manual_seed(8)
+    scores, codes = torch.randn(3, 6, 5, generator=generator), torch.softmax(torch.randn(2, 6, 5, generator=generator), dim=2)
+    z, assignment = torch.nn.functional.normalize(scores, dim=2).transpose(0, 1), codes[0, :, :5].repeat(1, 2)[:, :6]
+    plain = swapped_prediction(codes, scores), self_assignment_loss(z, z[:, :2], assignment)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert (swapped_prediction(codes, scores), self_assignment_loss(z, z[:, :2], assignment)) == plain
+
+
 def test_resa_by_loops():
     """Eqs. 3 and 4 word for word: cross entropy of each row, and of each column, of the assignment."""
     generator = torch.Generator().manual_seed(7)

@@ -107,6 +107,21 @@ def test_supervised_looks_at_global_views_only():
     assert loss == pytest.approx(expected.item(), abs=1e-6)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_half_precision_networks_have_a_loss_in_float32(method):
+    objective = small_objective(method)
+    batch = toy_views(0)
+    objective(*batch)  # fills DINO's centre
+    objective.eval()
+    full = objective(*batch).loss.item()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half = objective(*batch)
+    assert half.loss.dtype == torch.float32
+    assert all(term.dtype == torch.float32 for term in half.terms.values())
+    assert half.loss.item() == pytest.approx(full, rel=0.05, abs=0.02)
+    half.loss.backward()
+
+
 def test_views_keep_their_images():
     views = [torch.full((3, 1, 2, 2), float(v)) + torch.arange(3)[:, None, None, None] / 10 for v in range(2)] + [torch.full((3, 1, 1, 1), 7.0)]
     features = features_of_views(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()), views)
