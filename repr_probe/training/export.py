@@ -21,6 +21,7 @@ def own_block(config: TrainConfig, *, key: str | None = None, **facts: Any) -> d
     key: where in the file the backbone is, None for the top.  facts: what else the recipe should tell (step, versions ...).
     """
     recipe = {name: value for name, value in config.to_dict().items() if name not in FREE_ON_RESUME and value is not None}
+    recipe["dataset"] = data_name(config)
     return {
         "format": OWN_FORMAT,
         "arch": str(architecture_of(config)),
@@ -29,6 +30,18 @@ def own_block(config: TrainConfig, *, key: str | None = None, **facts: Any) -> d
         "training": {**recipe, **facts},
         "role": "online",
     }
+
+
+def data_name(config: TrainConfig) -> str:
+    """The data set without its place on this machine, which is nobody else's business.
+
+    >>> data_name(TrainConfig(dataset="/home/me/photos")), data_name(TrainConfig(dataset="cifar10"))
+    ('photos', 'cifar10')
+    """
+    kind, colon, place = config.dataset.partition(":")
+    if colon and kind.lower() == "imagenet":
+        return f"{kind}:{Path(place).name}"
+    return Path(config.dataset).name or config.dataset
 
 
 def write_backbone(path: str | Path, tensors: Mapping[str, torch.Tensor], config: TrainConfig, **facts: Any) -> None:
@@ -50,8 +63,9 @@ def model_card(config: TrainConfig, *, name: str, n_parameters: int, results: Ma
     """
     block = own_block(config)
     spec = input_of_run(config)
-    lines = [f"# {name}", "", f"{block['arch']}, {n_parameters:,} parameters, trained with {config.method} on {config.dataset} {config.split}"
-             + (f" ({config.limit:,} images)." if config.limit else "."), "", f"Input: {spec}.", ""]  # fmt: skip
+    data = " ".join([data_name(config), *([config.split] if config.split else []), *([f"({config.limit:,} images)"] if config.limit else [])])
+    lines = [f"# {name}", "", f"{block['arch']}, {n_parameters:,} parameters, trained with {config.method} on {data}."]
+    lines += ["", f"Input: {spec}.", ""]
     if results:
         lines += ["## Results", "", "| measure | value |", "|---|---|", *(f"| {key} | {value:.4g} |" for key, value in results.items()), ""]
     lines += ["## Recipe", "", "| setting | value |", "|---|---|"]

@@ -129,7 +129,9 @@ def _open_monitor(config: TrainConfig) -> GeometryMonitor:
 
 def _place(config: TrainConfig, out: str | Path | None, resume: str | Path | None) -> Path:
     if resume in (None, "auto"):
-        name = config.name or f"{config.method}-{Path(config.dataset).name}"
+        from repr_probe.training.export import data_name
+
+        name = config.name or f"{config.method}-{data_name(config).replace(':', '-')}"
         return Path(out) if out is not None else RUNS / name
     run = _run_of(Path(str(resume)))
     if out is not None and Path(out).resolve() != run.resolve():
