@@ -59,10 +59,22 @@ class Hypercolumns:
 
 
 def upsampled(maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """(n, channels, h, w) -> (n, channels, height, width), bilinear, pixel centres aligned (align_corners=False), no anti-aliasing."""
+    """(n, channels, h, w) -> (n, channels, height, width), bilinear, pixel centres aligned (align_corners=False), no anti-aliasing.
+
+    As two products, one a side: twice as fast as torch's interpolation with its gradient on a CPU, and reproducible on a GPU.
+    """
+    if maps.shape[2:] == size:
+        return maps
+    rows, columns = (_bilinear(old, new, maps) for old, new in zip(maps.shape[2:], size))
+    return rows @ (maps @ columns.T)
+
+
+def _bilinear(old: int, new: int, like: torch.Tensor) -> torch.Tensor:
+    """(new, old) weights: row i holds what the new pixel i takes from each old one."""
     import torch
 
-    return maps if maps.shape[2:] == size else torch.nn.functional.interpolate(maps, size=size, mode="bilinear", align_corners=False)
+    unit = torch.eye(old, dtype=like.dtype, device=like.device)[None]
+    return torch.nn.functional.interpolate(unit, size=new, mode="linear", align_corners=False)[0].T
 
 
 @dataclass(frozen=True, eq=False)

@@ -64,6 +64,13 @@ def test_projection_equals_the_concatenation():
     assert columns.n_features == 9 and columns.concatenated().shape == (2, 9, 12, 15)
 
 
+@pytest.mark.parametrize("size", [(12, 15), (3, 4), (2, 9), (6, 4)])
+def test_upsampling_is_torchs_bilinear_interpolation(size):
+    maps = torch.randn(2, 5, 3, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    theirs = torch.nn.functional.interpolate(maps, size=size, mode="bilinear", align_corners=False)
+    assert torch.allclose(upsampled(maps, size), theirs, atol=1e-12)
+
+
 def test_channel_scale_is_that_of_all_places_also_far_from_zero():
     values = np.random.default_rng(0).normal(1e4, 1e-1, (7, 3, 2, 5))
     values[:, 2] = 7.0

@@ -128,7 +128,7 @@ def test_every_format_shows_every_row(masked, tmp_path, encoder, suffix):
         read = json.loads(text)
         assert read["kind"] == "segment" and read["rows"][0]["mean_iou"] == report.rows[0].measures["mean_iou"]
     else:
-        assert "published" in text and "Table II" in text or suffix == ".csv"
+        assert ("published" in text and "Table II" in text) or suffix == ".csv"
     with pytest.raises(UsageError, match=r"the result file must end in .json, .csv, .md, .tex, .txt; got 'a.html'"):
         check_dense_suffix("a.html")
 
