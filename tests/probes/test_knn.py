@@ -65,7 +65,7 @@ def test_ties_by_rule_equal_double_loops(kind, setting):
     if kind == "constant":
         bank[:] = [1.0, 2.0, 3.0]
     bank_codes, codes = rng.integers(0, 7, 90), rng.integers(0, 7, 40)
-    first, five, predicted = by_loops(bank, bank_codes, queries, codes, *setting)
+    _, five, predicted = by_loops(bank, bank_codes, queries, codes, *setting)
     for memory in (1 << 14, 1 << 28):
         (found,) = knn_sweep(bank, bank_codes, queries, codes, k=[setting[0]], temperature=[setting[1]], memory=memory)
         assert np.array_equal(found.predictions, predicted)
@@ -86,6 +86,7 @@ def test_equals_scikit_learn_with_the_same_weights(k):
     assert np.array_equal(found.top5_hits, strict)
 
 
+@pytest.mark.slow  # the import of Lightly alone takes seconds
 def test_top1_equals_lightly_and_top5_where_all_its_places_have_votes():
     torch = pytest.importorskip("torch")
     knn_predict = pytest.importorskip("lightly.utils.benchmarking.knn").knn_predict
