@@ -16,11 +16,16 @@ import numpy as np
 import torch
 from torch import nn
 
+from repr_probe.datasets.open import open_dataset
 from repr_probe.training.config import TrainConfig
+from repr_probe.training.feeds.choose import open_feed
 from repr_probe.training.loop import RunResult, run_training
+from repr_probe.training.networks import input_of_run
+from repr_probe.training.objectives.build import build_objective
 from repr_probe.training.parts import Parts
 from repr_probe.training.ranks import Ranks
 from repr_probe.training.run_folder import RunFolder
+from repr_probe.views.recipe import dino_views
 
 N_IMAGES, BATCH_SIZE = 48, 12
 EPOCH_STEPS = N_IMAGES // BATCH_SIZE
@@ -48,7 +53,7 @@ class Backbone(nn.Module):
         self.layers = nn.Sequential(nn.Conv2d(1, 6, 3), nn.GroupNorm(2, 6), nn.ReLU(), nn.Dropout(dropout), nn.Flatten(), nn.Linear(216, 5))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.layers(images)
+        return self.layers(images.to(next(self.parameters()).dtype))
 
 
 class Alignment(nn.Module):
@@ -133,6 +138,21 @@ def run(
     return run_training(replace(CONFIG, **changes), RunFolder(path), assemble=assemble, **how)
 
 
+def run_hydes(path: Path) -> RunResult:
+    """The real loss, which looks across ranks, and the real feed, whose views follow the image and not the rank; no BatchNorm; in float64."""
+
+    def assemble(config: TrainConfig, ranks: Ranks) -> Parts:
+        digits = open_dataset("digits", input_of_run(config), split="train", limit=N_IMAGES)
+        with torch.random.fork_rng():
+            torch.manual_seed(config.seed)
+            objective = build_objective("hydes", Backbone(dropout=0.0), 5, projector=(16, 8), norm=False, options={"kappa": 10.0}).double()
+        how = {"seed": config.seed, "rank": ranks.rank, "world_size": ranks.world_size, "device": ranks.device}
+        feed = open_feed(digits, dino_views(global_size=8, local_size=8, n_local=2), batch_size=ranks.share(config.batch_size), **how)
+        return Parts(objective, feed, len(digits), digits.fingerprint)
+
+    return run_training(CONFIG, RunFolder(path), resume=False, assemble=assemble)
+
+
 def at(step: int, act: Callable[[], None]) -> Callable[[int], None]:
     """A `before` that acts once `step` updates have been made."""
 
@@ -150,6 +170,7 @@ def terminate() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("out", type=Path)
+    parser.add_argument("--hydes", action="store_true", help="the real loss and feed")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--terminate", type=int, default=-1, help="the last rank gets SIGTERM after so many updates")
     parser.add_argument("--poison", type=int, default=-1, help="the last rank sees NaN after so many updates")
@@ -164,11 +185,15 @@ def main() -> None:
         if rank == last and step == options.poison:
             objective.head.register_forward_hook(lambda module, inputs, output: output * float("nan"))
 
-    torch.manual_seed(0)
-    made = Alignment(dropout=0.0).state_dict()
-    objective.load_state_dict(made)
+    def made() -> Alignment:  # here, where the run's seed is set
+        objective.load_state_dict(Alignment(dropout=0.0).state_dict())
+        return objective
+
     try:
-        result = run(options.out, objective=lambda: objective, before=before, noise=0.0, resume=options.resume)
+        if options.hydes:
+            result = run_hydes(options.out)
+        else:
+            result = run(options.out, objective=made, before=before, noise=0.0, resume=options.resume)
     except Exception as failure:
         sys.stdout.write(f"rank {rank}: {type(failure).__name__}: {failure}\n")
     else:
