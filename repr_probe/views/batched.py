@@ -56,7 +56,7 @@ def draw_views(
     numbers = draw_numbers(seed, numbered, recipe)
     height, width = images.shape[-2:]
     palette = _Palette(recipe, numbers, mean, std, where)
-    boxes = {size: _boxes(recipe, views, numbers, height, width) for size, views in recipe.sizes.items()}
+    boxes = _boxes(recipe, numbers, height, width)
     with torch.no_grad(), torch.autocast(where.type, enabled=False):
         for part in palette.blocks():
             pixels = images[part].to(where, non_blocking=True).to(torch.float32, memory_format=torch.contiguous_format)
@@ -73,11 +73,8 @@ def crop_views(image: torch.Tensor, recipe: MultiCrop, *, seed: tuple[int, ...],
     """
     _check_images(image[None], image.shape[0])
     numbers = draw_numbers(seed, np.array([row]), recipe)
-    crops = []
-    for size, views in recipe.sizes.items():
-        boxes, flips = _boxes(recipe, views, numbers, *image.shape[-2:])
-        crops.append(uint8_crops(image, boxes[:, 0], flips[:, 0], size))
-    return crops
+    found = _boxes(recipe, numbers, *image.shape[-2:])
+    return [uint8_crops(image, boxes[:, 0], flips[:, 0], size) for size, (boxes, flips) in found.items()]
 
 
 def colour_views(
@@ -136,11 +133,12 @@ class _Palette:
         return [found[view] for view in range(self.recipe.n_views)]
 
 
-def _boxes(recipe: MultiCrop, views: Sequence[int], numbers: np.ndarray, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes (k, n, 4) and flips (k, n) of the views of one size; numbers: (n_views, n, N_NUMBERS)."""
-    kinds = [(numbers[view], recipe.views[view]) for view in views]
-    boxes = [boxes_of(block, height, width, area=kind.area, ratio=kind.ratio) for block, kind in kinds]
-    return np.stack(boxes), np.stack([flips_of(block, kind) for block, kind in kinds])
+def _boxes(recipe: MultiCrop, numbers: np.ndarray, height: int, width: int) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """{size: boxes (k, n, 4) and flips (k, n) of its views}; numbers: (n_views, n, N_NUMBERS)."""
+    ends = np.array([[*view.area, *view.ratio] for view in recipe.views]).T[..., None]  # (4, n_views, 1)
+    boxes = boxes_of(numbers, height, width, area=(ends[0], ends[1]), ratio=(ends[2], ends[3]))
+    flips = flips_of(numbers, recipe.views)
+    return {size: (boxes[list(views)], flips[list(views)]) for size, views in recipe.sizes.items()}
 
 
 def _draw_ragged(images: Sequence[torch.Tensor], recipe: MultiCrop, *, rows: np.ndarray, **options) -> list[torch.Tensor]:

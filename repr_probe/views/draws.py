@@ -67,9 +67,9 @@ class Photometry:
         return Photometry(*(block.reshape(-1, *block.shape[2:]) for block in blocks))
 
 
-def flips_of(numbers: np.ndarray, view: ViewRecipe) -> np.ndarray:
-    """(...,) bool: which views are mirrored; numbers: (..., N_NUMBERS)."""
-    return numbers[..., _FLIP] < view.flip
+def flips_of(numbers: np.ndarray, views: Sequence[ViewRecipe]) -> np.ndarray:
+    """(k, n) bool: which views are mirrored; numbers: (k, n, N_NUMBERS), one recipe per view."""
+    return numbers[..., _FLIP] < np.array([[view.flip] for view in views])
 
 
 def photometry_of(numbers: np.ndarray, views: Sequence[ViewRecipe]) -> Photometry:

@@ -29,7 +29,7 @@ def one_by_one(image, row, view, *, mean, std, seed):
     """The same view from torchvision's operations, one image at a time; also before normalising what solarising would find."""
     numbers = draw_numbers(seed, np.array([row]), RECIPE)[view]
     recipe = RECIPE.views[view]
-    (box,), (flip,) = boxes_of(numbers, *image.shape[-2:], area=recipe.area, ratio=recipe.ratio), flips_of(numbers, recipe)
+    (box,), (flip,) = boxes_of(numbers, *image.shape[-2:], area=recipe.area, ratio=recipe.ratio), flips_of(numbers[None], [recipe])[0]
     draws = photometry_of(numbers[None], [recipe]).of_images(slice(None))
     values = functional.resized_crop(image.float() / 255, *box.tolist(), [recipe.size] * 2, InterpolationMode.BICUBIC).clamp(0, 1)
     values = values.flip(-1) if flip else values

@@ -68,3 +68,12 @@ def test_every_image_may_have_its_own_size():
     for image in range(3):
         alone = boxes_of(numbers[:, image], int(heights[image]), int(widths[image]), area=(0.2, 1.0), ratio=(0.5, 2.0))
         assert np.array_equal(ours[:, image], alone)
+
+
+def test_every_view_may_have_its_own_ranges():
+    numbers = np.random.default_rng(0).random((2, 5, N_BOX_NUMBERS))
+    ends = np.array([[0.4, 1.0, 0.75, 1.25], [0.05, 0.4, 0.5, 2.0]])
+    low, high, narrow, wide = ends.T[..., None]
+    ours = boxes_of(numbers, 30, 40, area=(low, high), ratio=(narrow, wide))
+    for view, (low, high, narrow, wide) in enumerate(ends):
+        assert np.array_equal(ours[view], boxes_of(numbers[view], 30, 40, area=(low, high), ratio=(narrow, wide)))
