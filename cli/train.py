@@ -20,7 +20,7 @@ _FILE = "the configuration's"
 
 Method = Annotated[
     str | None,
-    option("hydes, supervised, simclr, byol, swav, barlow-twins, vicreg or dino.", RECIPE, show_default="hydes"),
+    option("hydes, supervised, simclr, byol, swav, barlow-twins, vicreg, dino or resa.", RECIPE, show_default="hydes"),
 ]  # fmt: skip
 Dataset = Annotated[str | None, option("Known name (see repro-probe datasets) or a folder of images.", DATA, show_default=_FILE)]
 Config = Annotated[Path | None, option("Read the configuration from a TOML file.", RECIPE, metavar="FILE.toml", show_default="none")]

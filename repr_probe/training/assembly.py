@@ -8,12 +8,14 @@ from repr_probe.datasets.image_dataset import ImageDataset
 from repr_probe.datasets.open import open_dataset
 from repr_probe.errors import UsageError
 from repr_probe.training.config import TrainConfig
+from repr_probe.training.feeds.batch import Feed, normalisation
 from repr_probe.training.feeds.choose import open_feed
 from repr_probe.training.networks import build_backbone
 from repr_probe.training.objectives.build import build_objective
 from repr_probe.training.objectives.objective import Objective
 from repr_probe.training.parts import Parts
 from repr_probe.training.ranks import Ranks
+from repr_probe.training.turned_feed import TurnedFeed
 from repr_probe.views.recipe import MultiCrop, dino_views
 
 
@@ -42,7 +44,7 @@ def assemble(config: TrainConfig, ranks: Ranks) -> Parts:
             options=config.options,
         )
     require_parts(objective, dataset, recipe, config)
-    feed = open_feed(
+    feed: Feed = open_feed(
         dataset,
         recipe,
         kind=config.feed,
@@ -53,6 +55,9 @@ def assemble(config: TrainConfig, ranks: Ranks) -> Parts:
         device=ranks.device,
         workers=config.workers,
     )
+    if config.turn or config.shrink:
+        mean, std = normalisation(backbone.input)
+        feed = TurnedFeed(feed, turn=config.turn, shrink=config.shrink, mean=mean, std=std, seed=config.seed, rank=ranks.rank)
     return Parts(objective, feed, len(dataset), dataset.fingerprint)
 
 

@@ -53,11 +53,12 @@ ASSUMPTIONS: dict[str, str] = {
 class TrainConfig:
     """A run. Defaults are the paper's for ImageNet-sized images; `read_config` adds those that follow from the data set.
 
-    method: hydes, supervised, simclr, byol, swav, barlow-twins, vicreg or dino.  options: the method's own (alpha, beta, kappa ...).
+    method: hydes, supervised, simclr, byol, swav, barlow-twins, vicreg, dino or resa.  options: the method's own (alpha, beta, kappa ...).
     dataset, data_root, split, limit: as in `open_dataset` (split None: its default); the draw of `limit` images is made by `seed`.
     arch: a network's name; stem: "cifar" puts a 3 x 3 convolution and no pooling in front of a ResNet; width: channels of a slim ResNet's
     first stage (64 in the full one); projector: widths of the head's layers, () for no head, None for the method's own; norm: BatchNorm between them.
     global_size, local_size: pixels; *_area: shares of the image that a crop shows; strength: of the colour jitter; flip, grey: probabilities.
+    turn: degrees up to which views are rotated; shrink: share by which they may grow smaller, into black (both 0 in DINO's recipe).
     mean, std: per channel of pixels in [0, 1], None for ImageNet's; one value makes images grey.
     batch_size: of a step over all ranks.  warmup_epochs: of linear rise.  precision: auto is bf16 on CUDA, else fp32.
     eval_every, checkpoint_every: epochs (0: never, beside the last); checkpoint_steps: steps, None for none; keep: newest checkpoints kept.
@@ -88,6 +89,8 @@ class TrainConfig:
     solarise: bool = True
     flip: float = 0.5
     grey: float = 0.2
+    turn: float = 0.0
+    shrink: float = 0.0
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     epochs: int = 100
@@ -292,7 +295,7 @@ def _check_numbers(config: TrainConfig) -> None:
     for name in ("epochs", "n_global", "global_size", "local_size", "keep", "limit", "width", "checkpoint_steps"):
         if getattr(config, name) is not None and getattr(config, name) < 1:
             raise UsageError(f"{name} must be at least 1; got {getattr(config, name)}")
-    for name in ("n_local", "warmup_epochs", "weight_decay", "seed", "eval_every", "checkpoint_every", "strength", "workers"):
+    for name in ("n_local", "warmup_epochs", "weight_decay", "seed", "eval_every", "checkpoint_every", "strength", "turn", "shrink", "workers"):
         if getattr(config, name) is not None and getattr(config, name) < 0:
             raise UsageError(f"{name} must be 0 or more; got {getattr(config, name)}")
     for name in ("flip", "grey"):
