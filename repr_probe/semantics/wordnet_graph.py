@@ -118,7 +118,8 @@ class Nouns:
         if word in self._senses:
             return [f"{word}.n.{sense:02d}" for sense in range(1, len(self._senses[word]) + 1)][:3]
         alike = [other for other in self._senses if abs(len(other) - len(word)) <= 2 and (other[:1] == word[:1] or other[-2:] == word[-2:])]
-        return [f"{other}.n.01" for other in difflib.get_close_matches(word, alike, n=3)]
+        swapped = [other for other in alike if sorted(other) == sorted(word)]  # the commonest slip, which difflib rates low
+        return [f"{other}.n.01" for other in dict.fromkeys([*swapped, *difflib.get_close_matches(word, alike, n=3)])][:3]
 
     @cached_property
     def _senses(self) -> dict[str, list[int]]:

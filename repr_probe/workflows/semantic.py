@@ -90,10 +90,27 @@ def semantic(
         return semantic_report(found, name=_row_name(source_of), **how)
 
     with using_home(store):
+        _check_references(measuring)
         if against is None:
             return measured(checkpoint, measuring)
         other = measured(against, {**measuring, "permutations": 0, "intervals": False})  # first: it is quick, and may be refused
         return _beside(measured(checkpoint, measuring), other)
+
+
+def _check_references(measuring: Mapping[str, Any]) -> None:
+    """Refuse what cannot be read before any image is: another WordNet, a table of synsets, a text model that is asked for and not here."""
+    wanted = measuring["references"]
+    if wanted is None or "wordnet" in wanted:
+        from repr_probe.classes.synset_table import read_synset_table
+        from repr_probe.semantics.wordnet_graph import load_nouns
+
+        load_nouns(measuring["wordnet_dir"])
+        if measuring["synsets"] is not None:
+            read_synset_table(measuring["synsets"])
+    if wanted is not None and "text" in wanted:
+        from repr_probe.semantics.text_models import DEFAULT_MODEL, text_model
+
+        text_model(measuring.get("text_model", DEFAULT_MODEL), allow_download=measuring["allow_download"])
 
 
 def _beside(report: SemanticReport, other: SemanticReport) -> SemanticReport:

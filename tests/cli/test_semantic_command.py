@@ -3,6 +3,8 @@ from __future__ import annotations
 import csv
 import json
 import re
+import socket
+import zipfile
 
 import numpy as np
 import pytest
@@ -163,3 +165,87 @@ def test_the_help_names_its_parts(semantic):
     assert done.code == 0
     for option in ("--wordnet", "--minilm", "--source", "--exact-only", "--linkage", "--permutations", "--figure"):
         assert option in done.out
+
+
+def write_wordnet(folder, version):
+    folder.mkdir()
+    (folder / "data.noun").write_text(f"  1 WordNet {version} Copyright 2006 by Princeton University.\n00001740 03 n 01 entity 0 000 | that which is\n")
+    (folder / "index.noun").write_text("entity n 1 0 1 1 00001740\n")
+
+
+@pytest.fixture
+def sources(tmp_path):
+    """What may be given in place of WordNet 3.0 and of a table of synsets."""
+    (tmp_path / "empty").mkdir()
+    write_wordnet(tmp_path / "v31", "3.1")
+    with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
+        archive.writestr("readme.txt", "photos")
+    (tmp_path / "cut.zip").write_bytes(b"PK\x03\x04 and then nothing")
+    for name, synset in (("name", "dgo.n.01"), ("wnid", "n02084072")):
+        (tmp_path / f"{name}.csv").write_text(f"class,synset\ndog,{synset}\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (("--wordnet-dir", "nowhere"), "E_WORDNET", "wordnet_dir must exist; got "),
+        (("--wordnet-dir", "empty"), "E_WORDNET", "wordnet_dir must be a folder with data.noun, an NLTK data folder or wordnet.zip; got "),
+        (("--wordnet-dir", "other.zip"), "E_WORDNET", "other.zip, a zip without data.noun and index.noun"),
+        (("--wordnet-dir", "cut.zip"), "E_WORDNET", "cut.zip, which cannot be read as a zip"),
+        (("--wordnet-dir", "v31"), "E_WORDNET_VERSION", "got WordNet 3.1, where the same numbers are other synsets"),
+        (("--synsets", "name.csv"), "E_SYNSET", "got 'dgo.n.01'; nearest: dog.n.01, "),
+        (("--synsets", "wnid.csv"), "E_SYNSET", "got 'n02084072'; nearest: n02084071 (dog.n.01), "),
+    ],
+)
+def test_a_source_that_cannot_be_used_is_one_line_and_writes_nothing(semantic, features, sources, arguments, code, told):
+    out = sources / "found.json"
+    done = semantic(features, *QUICK, arguments[0], sources / arguments[1], "--out", out)
+    assert (done.code, done.out) == (1, "")
+    assert told in done.err and done.err.rstrip().endswith(f"[{code}]")
+    assert done.err.count("\n") == 1 and "--dataset" not in done.err  # the features are not what is wrong
+    assert not out.exists()
+
+
+def test_sources_are_refused_before_any_image_is_read(semantic, sources):
+    done = semantic("hydes-digits", "--dataset", "digits", *QUICK, "--wordnet-dir", sources / "v31")
+    assert done.code == 1 and "[E_WORDNET_VERSION]" in done.err
+    assert not (sources / "home" / "features").exists()
+
+
+def test_unknown_wnids_among_folder_names(semantic, tmp_path):
+    np.savez(tmp_path / "wnids.npz", features=np.eye(3), labels=np.array(["n02084071", "n02084072", "n02121808"]))
+    done = semantic(tmp_path / "wnids.npz", *QUICK)
+    assert (done.code, done.out) == (1, "")
+    assert "it stands for class 'n02084072' (wnid) [E_SYNSET]" in done.err and done.err.count("\n") == 1
+
+
+def test_too_few_classes_with_a_synset(semantic, tmp_path):
+    labels = np.array(["dog.n.01", "cat.n.01", "xyzzy", "plugh"])
+    np.savez(tmp_path / "few.npz", features=np.eye(4), labels=labels)
+    done = semantic(tmp_path / "few.npz", *QUICK)
+    assert (done.code, done.out) == (1, "")
+    assert "classes must be 3 or more to compare; got 2 usable of 4 (no synset for plugh, xyzzy); name synsets in a CSV" in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_equal_prototypes_are_said_to_be_the_features(semantic, tmp_path):
+    np.savez(tmp_path / "one.npz", features=np.eye(10), labels=CIFAR10)
+    done = semantic(tmp_path / "one.npz", *QUICK)
+    assert done.code == 1 and "error: features must tell pairs of classes apart; all 45 pairs are equally far (1)" in done.err
+
+
+@pytest.mark.parametrize("download", [(), ("--allow-download",)])
+def test_offline_there_is_no_attempt_to_reach_the_network(semantic, features, tmp_path, monkeypatch, download):
+    from huggingface_hub import constants
+
+    def refuse(*arguments, **options):
+        raise AssertionError("a connection was tried")
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    done = semantic(features, "--minilm", "--text-model", "nobody/nothing", *download, "--out", tmp_path / "found.json")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.rstrip().endswith("[E_TEXT_MODEL]") and done.err.count("\n") == 1
+    assert not (tmp_path / "found.json").exists()
