@@ -29,7 +29,7 @@ def assemble(config: TrainConfig, ranks: Ranks) -> Parts:
     dataset = open_dataset(
         config.dataset, backbone.input, split=config.split, data_root=config.data_root, limit=config.limit, seed=config.seed
     )
-    require_images(dataset, config.batch_size)
+    require_fitting(dataset, config)
     recipe = views_of(config)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(config.seed)
@@ -43,7 +43,7 @@ def assemble(config: TrainConfig, ranks: Ranks) -> Parts:
             n_classes=None if dataset.labels is None else len(dataset.class_names),
             options=config.options,
         )
-    require_parts(objective, dataset, recipe, config)
+    require_views(objective, recipe, config)
     feed: Feed = open_feed(
         dataset,
         recipe,
@@ -78,16 +78,14 @@ def views_of(config: TrainConfig) -> MultiCrop:
     )
 
 
-def require_images(dataset: ImageDataset, batch_size: int) -> None:
-    if len(dataset) < batch_size:
-        raise UsageError(f"batch_size must be at most the {len(dataset)} images of {dataset.name} {dataset.split}; got {batch_size}")
+def require_fitting(dataset: ImageDataset, config: TrainConfig) -> None:
+    """Enough images for a step, and labels for the method that learns from them."""
+    if len(dataset) < config.batch_size:
+        raise UsageError(f"batch_size must be at most the {len(dataset)} images of {dataset.name} {dataset.split}; got {config.batch_size}")
+    if dataset.labels is None and config.method == "supervised":
+        raise UsageError(f"dataset must have labels for supervised; got {dataset.name} {dataset.split} without")
 
 
-def require_parts(objective: Objective, dataset: ImageDataset, recipe: MultiCrop, config: TrainConfig) -> None:
-    """What a method needs of its data: labels, and enough views."""
-    if objective.needs_labels and dataset.labels is None:
-        raise UsageError(f"dataset must have labels for {config.method}; got {dataset.name} {dataset.split} without")
+def require_views(objective: Objective, recipe: MultiCrop, config: TrainConfig) -> None:
     if recipe.n_views < objective.least_views:
-        raise UsageError(
-            f"n_global and n_local must give at least {objective.least_views} views for {config.method}; got {recipe.n_views}"
-        )
+        raise UsageError(f"n_global and n_local must give at least {objective.least_views} views for {config.method}; got {recipe.n_views}")

@@ -43,6 +43,8 @@ class Ranks:
         """
         if batch_size % self.world_size:
             raise UsageError(f"batch_size must be a multiple of the {self.world_size} processes; got {batch_size}")
+        if batch_size < 2 * self.world_size:
+            raise UsageError(f"batch_size must be at least 2 images for each of the {self.world_size} processes; got {batch_size}")
         return batch_size // self.world_size
 
     def mean(self, values: torch.Tensor) -> torch.Tensor:
