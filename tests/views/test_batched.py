@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -143,6 +144,15 @@ def test_bad_rows(rows):
 def test_bad_normalisation():
     with pytest.raises(UsageError, match=r"mean and std must have 1 \(grey\) or 3 \(RGB\) values, std above 0; got"):
         draw_views(pictures(), RECIPE, mean=(0.5,) * 3, std=(0.5, 0.0, 0.5), seed=(0,))
+
+
+def test_a_device_is_never_waited_for(monkeypatch):
+    """On the meta device there are no values: reading one back, as a mask or a branch on pixels would, raises."""
+    monkeypatch.setattr(torch, "autocast", lambda *arguments, **options: nullcontext())  # knows real devices only
+    views = draw_views(pictures(n=9), RECIPE, **RGB, seed=(0,), device="meta")
+    assert [(view.shape[-1], view.device.type) for view in views] == [(16, "meta")] * 2 + [(8, "meta")] * 3
+    crops = [torch.empty(2, 9, 3, 16, 16, dtype=torch.uint8, device="meta"), torch.empty(3, 9, 3, 8, 8, dtype=torch.uint8, device="meta")]
+    assert len(colour_views(crops, RECIPE, **RGB, seed=(0,), rows=np.arange(9))) == 5
 
 
 @pytest.mark.gpu
