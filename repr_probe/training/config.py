@@ -11,6 +11,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
+from repr_probe.datasets.catalog import CATALOG
 from repr_probe.datasets.names import nearest
 from repr_probe.errors import UsageError
 from repr_probe.files.printable import printable
@@ -127,10 +128,12 @@ class TrainConfig:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     def to_toml(self) -> str:
-        """The file that `read_config` reads back to an equal configuration; what is None is left out."""
+        """The file that `read_config` reads back to an equal configuration; None is left out, or "none" where the default is something."""
         stated = self.to_dict()
         options = stated.pop("options")
-        lines = [f"{name} = {_toml(value)}" for name, value in stated.items() if value is not None]
+        usual = {one.name: one.default for one in fields(self)} | defaults_for(self.dataset)
+        lines = [f"{name} = {_toml('none' if value is None else value)}" for name, value in stated.items()
+                 if value is not None or usual[name] is not None]  # fmt: skip
         chosen = [f"{name} = {_toml(value)}" for name, value in options.items() if value is not None]
         return "\n".join([*lines, *(["", "[options]", *chosen] if chosen else []), ""])
 
@@ -155,7 +158,7 @@ def config_from(stated: Mapping[str, Any]) -> TrainConfig:
 
 
 def defaults_for(dataset: str) -> dict[str, Any]:
-    """What follows from a known data set: image sizes, stem, batch size; nothing for folders and for large images.
+    """What follows from the data set: image sizes, stem and batch size of known ones, no split for a folder that has none.
 
     >>> defaults_for("cifar10")["global_size"], defaults_for("imagenet")
     (32, {'batch_size': 512})
@@ -173,7 +176,9 @@ def defaults_for(dataset: str) -> dict[str, Any]:
         "imagenet": {"batch_size": 512},
         "imagenet100": {"batch_size": 512},
     }  # fmt: skip
-    return known.get(name, {})
+    folder = Path(dataset)
+    plain = name not in CATALOG and folder.is_dir() and not (folder / "train").is_dir()
+    return {"split": None} if plain else known.get(name, {})
 
 
 def read_config(path: str | Path | None = None, overrides: Mapping[str, Any] | None = None) -> TrainConfig:
@@ -261,7 +266,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def _fitted(name: str, hint: Any, value: Any) -> Any:
     """`value` as the type that the setting has; UsageError where it is of another."""
     kinds = get_args(hint) if NoneType in get_args(hint) else (hint,)
-    if value is None and NoneType in kinds:
+    if NoneType in kinds and (value is None or value == "none"):
         return None
     kind = next(kind for kind in kinds if kind is not NoneType)
     if get_origin(kind) is tuple:

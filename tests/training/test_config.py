@@ -35,6 +35,15 @@ def test_a_file_comes_back(name, rate, widths, word, flag):
     assert config_from(tomllib.loads(config.to_toml())) == config
 
 
+def test_what_is_none_against_its_default_comes_back_too(tmp_path: Path):
+    config = config_from({"dataset": "digits", "split": None, "mean": None, "std": None})
+    assert (config.split, config.mean) == (None, None) and config_from(tomllib.loads(config.to_toml())) == config
+    (tmp_path / "cats").mkdir()
+    assert config_from({"dataset": str(tmp_path)}).split is None  # a folder without splits is trained on whole
+    (tmp_path / "train").mkdir()
+    assert config_from({"dataset": str(tmp_path)}).split == "train"
+
+
 def test_overrides_go_before_the_file(tmp_path: Path):
     path = tmp_path / "run.toml"
     path.write_text('dataset = "cifar10"\nepochs = 7\n[options]\nkappa = 2.0\nbeta = 0.5\n')
