@@ -95,7 +95,7 @@ def semantic_report(
     how: dict[str, Any] = {"exact_only": exact_only, "shared_synsets": shared_synsets, "allow_first_sense": allow_first_sense}
     told = (names, _dataset(checked, dataset), _of_present(_wnids_of(features) if wnids is None else wnids, prototypes, checked), synsets, wordnet_dir)
     nouns, found = _synsets(*told, **how) if "wordnet" in wanted else (None, None)
-    chosen = choose_classes(names, np.linalg.norm(prototypes.means, axis=1) > 0, found, nouns)
+    chosen = choose_classes(names, prototypes.directed, found, nouns)
     beside = _references(wanted, chosen, nouns, (text_model, template, allow_download), required=references is not None)
     leaves = leaf_order(nouns, chosen.synsets, chosen.names) if nouns else tuple(range(len(chosen.names)))
     representation = cosine_distance(prototypes.means[chosen.places])
@@ -290,7 +290,7 @@ def _control(nouns: Nouns | None, chosen: ChosenClasses, representation: np.ndar
 
 def _ceiling(prototypes: Prototypes, chosen: ChosenClasses) -> dict[str, Any]:
     if prototypes.halves is None:
-        return {"reason": f"a class has fewer than 4 images (least {int(prototypes.counts.min())})"}
+        return {"reason": f"a class has fewer than 4 images (least {int(prototypes.counts[chosen.places].min())})"}
     one, other = (half[chosen.places] for half in prototypes.halves)
     try:
         found = noise_ceiling(one, other)

@@ -10,18 +10,27 @@ from repr_probe.errors import InputError
 from repr_probe.features.feature_set import Features
 
 _BLOCK_BYTES = 1 << 24
+_CANCELLED = 1e-12  # length of a mean of unit rows
 LEAST_FOR_HALVES = 4  # images of a class, so that each half has two
 
 
 @dataclass(frozen=True, eq=False)
 class Prototypes:
-    """means (K, D) float64, counts (K,) unit rows in each, codes (K,) their class codes; halves: two (K, D) or None."""
+    """means (K, D) float64, counts (K,) unit rows in each, codes (K,) their class codes; halves: two (K, D) or None.
+
+    A class whose rows are all zeros is here with count 0 and mean 0.  directed (K,): which means have a direction.
+    """
 
     means: np.ndarray
     counts: np.ndarray
     codes: np.ndarray
     halves: tuple[np.ndarray, np.ndarray] | None
     n_zero: int
+
+    @property
+    def directed(self) -> np.ndarray:
+        """(K,) bool: False where the unit rows cancel to what rounding leaves."""
+        return np.linalg.norm(self.means, axis=1) > _CANCELLED
 
     def distance(self) -> np.ndarray:
         """(K, K) 1 - cosine, zero diagonal; NaN in the rows of a mean of length 0."""
@@ -42,7 +51,7 @@ def cosine_distance(means: np.ndarray) -> np.ndarray:
 
 
 def prototypes_of(features: Features, *, seed: int = 0) -> Prototypes:
-    """Means of the classes that have a labelled, non-zero row.
+    """Means of the classes that have a labelled row.
 
     The halves are drawn by `seed` within each class; None where some class has fewer than four images.
     Raises InputError without labels.
@@ -68,12 +77,13 @@ def prototypes_of(features: Features, *, seed: int = 0) -> Prototypes:
         part = second[start : start + step][chosen].astype(np.int64)
         np.add.at(sums, (part, codes[chosen]), rows)
         np.add.at(counts, (part, codes[chosen]), 1)
-    present = np.flatnonzero(counts.sum(axis=0))
+    present = np.flatnonzero(np.bincount(labels[labels >= 0], minlength=n_codes))
     total = counts.sum(axis=0)[present]
-    means = sums.sum(axis=0)[present] / total[:, None]
+    means = sums.sum(axis=0)[present] / np.maximum(total, 1)[:, None]
     halves = None
-    if len(present) and total.min() >= LEAST_FOR_HALVES:
-        halves = (sums[0, present] / counts[0, present, None], sums[1, present] / counts[1, present, None])
+    if total.any() and total[total > 0].min() >= LEAST_FOR_HALVES:
+        one, other = (sums[half, present] / np.maximum(counts[half, present], 1)[:, None] for half in (0, 1))
+        halves = one, other
     return Prototypes(means, total, present, halves, n_zero)
 
 

