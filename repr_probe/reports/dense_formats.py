@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from repr_probe.errors import UsageError
 from repr_probe.files.atomic import atomic_write
-from repr_probe.reports.dense_report import HYPERCOLUMN, LAYER, MEASURES, DenseReport
+from repr_probe.reports.dense_row import HYPERCOLUMN, LAYER, MEASURES, DenseRow
 from repr_probe.reports.latex import latex_escape
 from repr_probe.reports.markdown import markdown_escape
 from repr_probe.reports.safe_text import pad, printable
 
 if TYPE_CHECKING:
     from repr_probe.published.table2 import PublishedSegmentation
+    from repr_probe.reports.dense_report import DenseReport
 
 DASH = "—"
 _HEADS = ("", "features", *(f"{head} (%)" for head in MEASURES.values()))
@@ -75,7 +76,7 @@ def to_csv(report: DenseReport, published: Sequence[PublishedSegmentation] = ())
     return written.getvalue()
 
 
-Renderer = Callable[[DenseReport, "Sequence[PublishedSegmentation]"], str]
+Renderer = Callable[["DenseReport", "Sequence[PublishedSegmentation]"], str]
 DENSE_RENDERERS: Mapping[str, Renderer] = {
     ".json": lambda report, published: report.to_json() + "\n",
     ".csv": to_csv,
@@ -113,7 +114,7 @@ def _tables(
     ]
 
 
-def _best_layer(report: DenseReport) -> object:
+def _best_layer(report: DenseReport) -> DenseRow:
     return report.row(LAYER) if any(row.kind == LAYER for row in report.rows) else report.row(HYPERCOLUMN)
 
 

@@ -3,39 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
+from repr_probe.reports.dense_row import DenseRow
 
 SCHEMA = 1
 KIND = "segment"
-MEASURES = {"mean_iou": "mIoU", "pixel_accuracy": "pixel acc.", "mean_class_accuracy": "class acc."}
-"""Flat key -> head of its column, in the order of every table."""
-
-HYPERCOLUMN, LAYER, RANDOM, MAJORITY = "hypercolumn", "layer", "random", "majority"
-
-
-@dataclass(frozen=True, eq=False)
-class DenseRow:
-    """One classifier.  kind: hypercolumn, layer (one alone), random (same architecture, random weights), majority (one class everywhere).
-
-    measures: the keys of MEASURES, shares in [0, 1].  iou: (n_classes,), NaN for a class in no mask and no prediction.
-    counts: (n_classes, n_classes) int64 pixels, true classes in rows: everything else follows from it.
-    """
-
-    name: str
-    kind: str
-    n_features: int
-    measures: Mapping[str, float]
-    iou: np.ndarray
-    counts: np.ndarray
-
-    def to_dict(self, class_names: tuple[str, ...]) -> dict[str, Any]:
-        iou = {name: None if math.isnan(value) else float(value) for name, value in zip(class_names, self.iou)}
-        return {"name": self.name, "kind": self.kind, "n_features": self.n_features, **self.measures, "iou": iou, "counts": self.counts.tolist()}
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from repr_probe.probes.confusion import Confusion
     from repr_probe.probes.dense_head import DenseHead
     from repr_probe.probes.dense_presets import DensePreset
-    from repr_probe.reports.dense_report import DenseReport, DenseRow
+    from repr_probe.reports.dense_report import DenseReport
+    from repr_probe.reports.dense_row import DenseRow
 
 GIGABYTE = 10**9
 
@@ -206,7 +207,7 @@ def _opened(checkpoint: str | Path | ImageEncoder, loading: dict[str, Any]) -> I
 
 
 def _row(name: str, kind: str, n_features: int, confusion: Confusion) -> DenseRow:
-    from repr_probe.reports.dense_report import MEASURES, DenseRow
+    from repr_probe.reports.dense_row import MEASURES, DenseRow
 
     measures = {key: getattr(confusion, key)() for key in MEASURES}
     return DenseRow(name=name, kind=kind, n_features=n_features, measures=measures, iou=confusion.iou(), counts=confusion.counts)
