@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from repr_probe.errors import UsageError
+
+from .columns import aligned
 from .display import shown
 from .failures import INTERRUPTED
 from .options import DATA, OUTPUT, RUN, DataRoot, Debug, Limit, Quiet, option
@@ -39,6 +42,10 @@ RunWorkers = Annotated[int | None, option("Processes that decode images.", RUN, 
 Resume = Annotated[
     str | None, option("auto: go on if the folder has a run; or a run's folder or newest checkpoint.", RUN, metavar="auto|PATH", show_default="no")
 ]
+Sweep = Annotated[
+    list[str] | None,
+    option("Train once for every value, into folders of their own; repeatable.", RECIPE, "--sweep", metavar="KEY=V1,V2", show_default="one run"),
+]
 DryRun = Annotated[bool, option("Two steps in memory; nothing is written.", RUN, "--dry-run")]
 Out = Annotated[Path | None, option("Folder of the run.", OUTPUT, metavar="FOLDER", show_default="runs/NAME")]
 TensorBoard = Annotated[bool, option("Write TensorBoard events too.", OUTPUT, "--tensorboard")]
@@ -50,6 +57,7 @@ def train_command(
     config: Config = None,
     preset: Preset = None,
     set_: Set = None,
+    sweep: Sweep = None,
     arch: Arch = None,
     stem: Stem = None,
     epochs: Epochs = None,
@@ -76,13 +84,30 @@ def train_command(
         "dataset": dataset, "method": method, "arch": arch, "stem": stem, "epochs": epochs, "batch_size": batch_size, "limit": limit,
         "data_root": None if data_root is None else str(data_root), "device": device, "workers": workers, "seed": seed,
     }  # fmt: skip
+    if sweep:
+        _require_alone({"resume": resume is not None, "dry-run": dry_run, "tensorboard": tensorboard})
     with shown(quiet or not is_first_process()):
         chosen = chosen_config(config, preset, resume, written, texts=set_ or ())
-        result = train(chosen, out=out, resume=resume, dry_run=dry_run, tensorboard=tensorboard)
+        if sweep:
+            from repr_probe.workflows.sweep import sweep as run_sweep
+
+            swept = run_sweep(chosen, sweep, out=out)
+            lines, stopped = [aligned(swept.table()), str(swept.folder)], swept.stopped_by
+        else:
+            result = train(chosen, out=out, resume=resume, dry_run=dry_run, tensorboard=tensorboard)
+            lines, stopped = [_line(result)], result.stopped_by
     if is_first_process():
-        say(_line(result))
-    if result.stopped_by is not None:
+        for line in lines:
+            say(line)
+    if stopped is not None:
         raise typer.Exit(INTERRUPTED)
+
+
+def _require_alone(given: dict[str, bool]) -> None:
+    """A sweep goes on by itself when it is asked again, and has many runs."""
+    for name, is_given in given.items():
+        if is_given:
+            raise UsageError(f"--{name} must go with a single run; got it beside --sweep")
 
 
 def _line(result: RunResult) -> str:

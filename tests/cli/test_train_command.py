@@ -55,3 +55,19 @@ def test_what_is_wrong_is_said_in_one_line(run, arguments, code, message, tmp_pa
     monkeypatch.chdir(tmp_path)
     done = run(*arguments)
     assert done.code == code and message in done.err and done.err.count("\n") == 1, done.err
+
+
+def test_a_sweep_trains_once_for_every_value_and_goes_on(run, tmp_path: Path):
+    arguments = (*TINY, "--epochs", "1", "--set", "eval_every=0", "--sweep", "kappa=1,10", "--out", str(tmp_path / "swept"))
+    done = run(*arguments)
+    assert done.code == 0, done.err
+    assert {path.name for path in (tmp_path / "swept").iterdir() if path.is_dir()} == {"kappa=1", "kappa=10"}
+    assert done.out.split()[0] == "kappa" and str(tmp_path / "swept") in done.out
+    again = run(*arguments)
+    assert again.code == 0 and again.err.count("finished before") == 2
+
+
+@pytest.mark.parametrize("option", [("--resume", "auto"), ("--dry-run",), ("--tensorboard",)])
+def test_a_sweep_takes_no_options_of_a_single_run(run, option, tmp_path):
+    done = run(*TINY, "--sweep", "kappa=1,10", *option)
+    assert done.code == 2 and f"{option[0]} must go with a single run; got it beside --sweep" in done.err
