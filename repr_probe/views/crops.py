@@ -4,7 +4,8 @@ Resizing with an antialiased bicubic filter is linear and separable, so a crop b
 `rows @ image @ columns.T` with two small matrices of its own. This is torchvision's `resized_crop(..., BICUBIC, antialias=True)`: nothing is
 read from outside the box and down-scaling is low-pass filtered. On one CPU core it takes about a quarter of the time of bicubic `grid_sample`,
 which does neither (128 images at 32 x 32: 1.4 ms and 5.3 ms), and on a GPU matrix products are what the device does best.
-Difference to torchvision on uint8: torchvision rounds to whole grey levels, this does not: 0.25 levels on average.
+Mean absolute difference to RandomResizedCrop, on uint8 tensors or Pillow images: 0.26 to 0.29 grey levels of 255 on photographs (it rounds to
+whole levels, this does not); to a resize without antialias, 3 to 16. Products in TF32, where somebody allowed them, add 0.02.
 """
 
 from __future__ import annotations

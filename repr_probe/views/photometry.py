@@ -89,9 +89,10 @@ def turn_hue(views: torch.Tensor, turns: torch.Tensor) -> torch.Tensor:
 def blur(views: torch.Tensor, sigma: np.ndarray) -> torch.Tensor:
     """Gaussian blur with standard deviations sigma (n,) in pixels, edges mirrored; a new tensor.
 
-    Cut at three standard deviations, rounded up (torchvision's kernel_size 2 ceil(3 sigma) + 1), and at the size of the view. Horizontal and
-    vertical blur with the mirrored edges are a product with one matrix: much less work for CPU caches and GPU launches than shifted sums.
-    Pillow's GaussianBlur, which DINO used, is three box blurs in a row and differs by less than a grey level on photographs.
+    Cut at three standard deviations, rounded up (torchvision's kernel_size 2 ceil(3 sigma) + 1), and at the size of the view. Each axis is a
+    product with one small matrix that holds the mirrored edges too: four GPU launches instead of the thirty of shifted sums. On one CPU core
+    both take the same time at 32 pixels; at 224 shifted sums would take 0.4 of it, but there a GPU does the colours.
+    Pillow's GaussianBlur, which DINO used, is three box blurs in a row: half a grey level of 255 away on average, one on views of 32 pixels.
     """
     n_views, _, size, _ = views.shape
     reach = np.minimum(np.ceil(BLUR_REACH * sigma), size - 1)
