@@ -21,7 +21,7 @@ from repr_probe.training.precision import tuned_convolutions
 from repr_probe.training.ranks import Ranks, joined
 from repr_probe.training.readings import STOP, Reading
 from repr_probe.training.run_folder import RunFolder
-from repr_probe.training.run_log import RECORD_KEYS, RunLog, epoch_line, rate_values
+from repr_probe.training.run_log import RECORD_KEYS, RunLog, epoch_line, rate_values, require_tensorboard
 from repr_probe.training.run_state import read_state
 from repr_probe.training.stepper import Stepper
 from repr_probe.training.stopping import CollapseWatch, StopRequest, TrainingFailure, not_finite
@@ -76,8 +76,8 @@ def run_training(
     resume: go on from the newest whole checkpoint, if there is one: with the very numbers of a run that was never interrupted (bit for bit
         on a CPU with the same number of threads and processes).  dry_run: two steps, nothing is written.
     monitor: called with the objective before the first step, every `config.eval_every` epochs and at the end.
-    tensorboard: write events beside metrics.jsonl.  assemble: builds other parts than those that
-        `config` describes: data, network or objective of one's own.
+    tensorboard: write events beside metrics.jsonl.  assemble: builds other parts than those that `config` describes: a feed, network or
+        objective of one's own.
 
     SIGTERM or Ctrl-C ends the run after the step with a checkpoint (`RunResult.stopped_by`). Raises TrainingFailure on every rank when a
     loss or gradient is not finite or the features collapse, OutOfMemory with a batch size to try, StoreError when the disk refuses:
@@ -88,10 +88,15 @@ def run_training(
         world.enter_context(tuned_convolutions(ranks.device))
         devices = [ranks.device] if ranks.device.type == "cuda" else []
         world.enter_context(torch.random.fork_rng(devices=devices))
-        if not dry_run:
+        if tensorboard:
+            require_tensorboard()
+        old = not dry_run and ranks.first_does(folder.config_file.exists)
+        if old:  # what stands against going on is said before the data set is read
             ranks.first_does(lambda: folder.begin(config, resume=resume))
         stop = world.enter_context(StopRequest())
         run = Run(config, folder, ranks, (assemble or _usual_assembly())(config, ranks), stop, monitor=monitor, dry_run=dry_run)
+        if not dry_run and not old:  # and a folder is made only for a run that can begin
+            ranks.first_does(lambda: folder.begin(config, resume=resume))
         if resume and not dry_run:
             run.go_on()
         run.open_log(tensorboard=tensorboard)

@@ -99,13 +99,12 @@ def joined(device: str = "auto") -> Iterator[Ranks]:
     if dist.is_available() and dist.is_initialized():
         world_size, rank = dist.get_world_size(), dist.get_rank()
     where = _device_of_rank(device, _integer("LOCAL_RANK", rank)) if world_size > 1 else resolve_device(device)
-    if where.type == "cuda" and world_size > 1:
-        torch.cuda.set_device(where)
     ours = world_size > 1 and not dist.is_initialized()
     if ours:
         dist.init_process_group("nccl" if where.type == "cuda" else "gloo", rank=rank, world_size=world_size, timeout=PATIENCE)
     try:
-        with nullcontext() if rank == 0 else progress.reporting(None):
+        quiet = nullcontext() if rank == 0 else progress.reporting(None)
+        with quiet, torch.cuda.device(where) if where.type == "cuda" else nullcontext():
             yield Ranks(rank, world_size, where)
     finally:
         if ours and dist.is_initialized():

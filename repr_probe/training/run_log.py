@@ -64,12 +64,15 @@ def rate_values(rates: Rates) -> dict[str, float]:
 
 
 def open_events(folder: Path, *, purge_from: int) -> Any:
-    """A TensorBoard writer in `folder` that hides what an interrupted run wrote from step `purge_from` on.
+    """A TensorBoard writer in `folder` that hides what an interrupted run wrote from step `purge_from` on."""
+    from torch.utils.tensorboard import SummaryWriter
 
-    Raises UsageError where TensorBoard is not installed.
-    """
+    return SummaryWriter(str(folder), purge_step=purge_from or None)
+
+
+def require_tensorboard() -> None:
+    """Raise UsageError where TensorBoard is not installed."""
     try:
-        from torch.utils.tensorboard import SummaryWriter
+        import torch.utils.tensorboard  # noqa: F401
     except ImportError:
         raise UsageError("tensorboard must be installed for --tensorboard; got no such package; pip install 'repr-probe[tensorboard]'") from None
-    return SummaryWriter(str(folder), purge_step=purge_from or None)

@@ -320,6 +320,17 @@ def test_tensorboard_that_is_not_installed(tmp_path, monkeypatch):
     message = r"tensorboard must be installed for --tensorboard; got no such package; pip install 'repr-probe\[tensorboard\]'"
     with pytest.raises(UsageError, match=message):
         tiny.run(tmp_path, tensorboard=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_cannot_begin_leaves_no_folder_in_the_way(tmp_path):
+    def broken():
+        raise UsageError("arch must be known")
+
+    with pytest.raises(UsageError, match="arch must be known"):
+        tiny.run(tmp_path / "run", objective=broken)
+    assert not (tmp_path / "run").exists()
+    assert tiny.run(tmp_path / "run").done
 
 
 def test_failures_are_errors_of_the_package():
