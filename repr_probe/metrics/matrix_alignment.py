@@ -37,7 +37,7 @@ __all__ = [
 class Alignment:
     """Agreement of two distance matrices over pairs of classes; positive: what is near in one is near in the other.
 
-    spearman: average ranks; -1 .. 1.  pearson, kendall (tau-b) beside it.
+    spearman: average ranks; -1 .. 1.  pearson, kendall (tau-b, without interval and test) beside it.
     spearman_ci, pearson_ci: 95 %, over other classes; None with `ci_reason`.
     mantel_p, pearson_p: two-sided Mantel tests of spearman and of pearson; None where no permutations were asked for.
     p_floor: the smallest p the permutations can give for spearman.  exact: every naming of the classes was taken.

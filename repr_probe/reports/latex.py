@@ -64,7 +64,7 @@ def _paper_table(reports: Sequence[MeasuredReport], published: Sequence[Publishe
     notes = [*(f"BROKEN IDENTITY: {text}" for text in warnings_of(reports)), *paper_interval_notes(reports)]
     notes += [f"{symbols}: {reason}" for symbols, reason in undefined_reasons(reports)]
     notes += [*notes_of(reports), *published_footnotes(published)]
-    return _float("Geometry of representations. " + _facts_text(reports), "l" + "r" * len(PAPER_COLUMNS), heads, body, notes)
+    return floating_table("Geometry of representations. " + _facts_text(reports), "l" + "r" * len(PAPER_COLUMNS), heads, body, notes)
 
 
 def _paper_row(row: Row) -> list[str]:
@@ -85,10 +85,11 @@ def _lines_table(lines: Sequence[Line], names: Sequence[str], reports: Sequence[
         values = [f"{latex_escape(cell.value)} {_small(cell)}".rstrip() for cell in line.cells]
         body.append(" & ".join([f"{latex_escape(f'{line.definition.symbol} {line.arrow}'.rstrip())}", *values, line.population]) + r" \\")
     notes = interval_notes(reports, [line.definition.key for line in lines])
-    return _float("Further measures, with 95 % intervals.", "l" + "r" * len(names) + "l", heads, body, notes)
+    return floating_table("Further measures, with 95 % intervals.", "l" + "r" * len(names) + "l", heads, body, notes)
 
 
-def _float(caption: str, columns: str, heads: Sequence[str], body: Sequence[str], notes: Sequence[str]) -> str:
+def floating_table(caption: str, columns: str, heads: Sequence[str], body: Sequence[str], notes: Sequence[str]) -> str:
+    """caption and notes: plain text; heads and the lines of body: ready LaTeX."""
     return "\n".join([
         r"\begin{table*}",
         r"\centering",

@@ -63,7 +63,7 @@ def _paper_table(rows: Sequence[Row]) -> str:
         name = markdown_escape(row.name) + (f" ({row.mark})" if row.mark else "")
         values = [_with_interval(cell) for cell in row.cells]
         grid.append([f"{name} *(published)*" if row.published else f"**{name}**", *values])
-    return _table(grid)
+    return pipe_table(grid)
 
 
 def _lines_table(lines: Sequence[Line], names: Sequence[str]) -> str:
@@ -77,14 +77,15 @@ def _lines_table(lines: Sequence[Line], names: Sequence[str]) -> str:
         values = [line.cells[0].value, line.cells[0].interval] if len(names) == 1 else [_with_interval(cell) for cell in line.cells]
         definition = markdown_escape(line.definition.variant)
         grid.append([markdown_escape(line.definition.symbol), line.arrow, *values, line.population, definition])
-    return _table(grid)
+    return pipe_table(grid)
 
 
 def _with_interval(cell: Cell) -> str:
     return f"{cell.value}<br>{cell.interval}" if cell.interval else cell.value
 
 
-def _table(grid: Sequence[Sequence[str]]) -> str:
+def pipe_table(grid: Sequence[Sequence[str]]) -> str:
+    """grid: heads, ruler and rows, all escaped."""
     return "\n".join(f"| {' | '.join(cells)} |" for cells in grid)
 
 

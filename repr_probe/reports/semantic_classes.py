@@ -44,7 +44,8 @@ def choose_classes(names: Sequence[str], usable: np.ndarray, found: ClassSynsets
     """
     left_out = []
     if not usable.all():
-        left_out.append({"classes": [names[place] for place in np.flatnonzero(~usable).tolist()], "reason": "no direction: their rows are zeros, or cancel"})
+        without = [names[place] for place in np.flatnonzero(~usable).tolist()]
+        left_out.append({"classes": without, "reason": "no direction: their rows are zeros, or cancel"})
     if found is None or nouns is None:
         places = sorted(np.flatnonzero(usable).tolist(), key=lambda place: names[place])
         synsets: tuple[int, ...] = ()

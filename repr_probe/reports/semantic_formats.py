@@ -6,8 +6,8 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from repr_probe.reports.latex import latex_escape
-from repr_probe.reports.markdown import markdown_escape
+from repr_probe.reports.latex import floating_table, latex_escape
+from repr_probe.reports.markdown import markdown_escape, pipe_table
 from repr_probe.reports.safe_text import cells, pad, printable, shorten
 from repr_probe.reports.semantic_layout import Section, facts, sections
 from repr_probe.reports.sources import PublishedValues
@@ -39,7 +39,7 @@ def to_markdown(report: SemanticReport, published: Sequence[PublishedValues] = (
         if section.rows:
             ruler = ["---" if _is_words(section, place) else "---:" for place in range(len(section.heads))]
             grid = [[markdown_escape(head) for head in section.heads], ruler, *([markdown_escape(cell) for cell in row] for row in section.rows)]
-            parts.append("\n".join(f"| {' | '.join(row)} |" for row in grid))
+            parts.append(pipe_table(grid))
         if section.items:
             parts.append("\n".join(f"- {markdown_escape(text)}" for text in section.items))
     return "\n\n".join(parts) + "\n"
@@ -68,21 +68,8 @@ def _latex_table(section: Section, caption: str) -> str:
     if section.wraps:  # the definitions are in the documentation; a printed table has no room for them
         heads, rows = heads[:-1], [row[:-1] for row in rows]
     columns = "".join("l" if place < section.words else "r" for place in range(len(heads)))
-    return "\n".join([
-        r"\begin{table*}",
-        r"\centering",
-        rf"\caption{{{latex_escape(caption)}}}",
-        r"\footnotesize",
-        rf"\begin{{tabular}}{{{columns}}}",
-        r"\toprule",
-        " & ".join(latex_escape(head) for head in heads) + r" \\",
-        r"\midrule",
-        *(" & ".join(latex_escape(cell) for cell in row) + r" \\" for row in rows),
-        r"\bottomrule",
-        r"\end{tabular}",
-        *(rf"\par {latex_escape(text)}" for text in section.items),
-        r"\end{table*}",
-    ])  # fmt: skip
+    body = [" & ".join(latex_escape(cell) for cell in row) + r" \\" for row in rows]
+    return floating_table(caption, columns, [latex_escape(head) for head in heads], body, section.items)
 
 
 def _text_body(section: Section, width: int) -> Iterator[str]:
