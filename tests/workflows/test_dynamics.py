@@ -162,3 +162,15 @@ def test_the_log_of_a_monitor_is_a_series(tmp_path):
     (series,) = dynamics(tmp_path / "mine")
     assert series.curve("effective_rank").x.tolist() == [0, 5]
     assert json.loads((tmp_path / "mine" / "metrics.jsonl").read_text().splitlines()[0])["step"] == 0
+
+
+def test_what_a_training_run_logs_is_what_its_checkpoints_give(tmp_path):
+    """The numbers of metrics.jsonl, of the monitor within the loop, are those of the command line on the same checkpoint."""
+    from repr_probe.workflows.train import train
+
+    train(dataset="digits", limit=64, epochs=2, batch_size=32, warmup_epochs=0, n_local=1, projector=[16, 8], out=tmp_path / "run")
+    (logged,) = dynamics(tmp_path / "run")
+    (measured,) = dynamics(sorted((tmp_path / "run").glob("ckpt_*.pt")), dataset="digits", bank="train")
+    assert [row["step"] for row in measured.rows] == [2, 4]
+    for key in set(measured.names()) - {"monitor_seconds"}:
+        np.testing.assert_allclose(measured.curve(key).y, logged.curve(key).y[1:], rtol=1e-6, err_msg=key)  # the log has the start too
