@@ -114,7 +114,8 @@ class Feed:
             rows = torch.from_numpy(order[start : start + share])
             images = self.images[rows]
             noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(1000 * epoch + 10 * step + self.ranks.rank))
-            yield SimpleNamespace(views=[images, images.roll(1, dims=3) + self.noise * noise], labels=None, rows=rows, wait=0.0)
+            views = [view.to(self.ranks.device) for view in (images, images.roll(1, dims=3) + self.noise * noise)]
+            yield SimpleNamespace(views=views, labels=None, rows=rows, wait=0.0)
 
 
 def run(
