@@ -56,10 +56,14 @@ def write_backbone(path: str | Path, tensors: Mapping[str, torch.Tensor], config
     atomic_write(path, save(plain, {OWN_BLOCK: json.dumps(own_block(config, **facts))}))
 
 
-def model_card(config: TrainConfig, *, name: str, n_parameters: int, results: Mapping[str, float], facts: Mapping[str, Any]) -> str:
+def model_card(
+    config: TrainConfig, *, name: str, n_parameters: int, results: Mapping[str, float], facts: Mapping[str, Any],
+    start: Mapping[str, float] | None = None,
+) -> str:  # fmt: skip
     """Markdown: what was trained on what and how, how good it is, and which of the settings are nobody's but ours.
 
-    results: the last evaluation, by name.  facts: steps, seconds, versions, fingerprint of the data ...
+    results: the last evaluation, by name; start: that of the random weights that training began from.
+    facts: steps, seconds, versions, fingerprint of the data ...
     """
     block = own_block(config)
     spec = input_of_run(config)
@@ -67,7 +71,8 @@ def model_card(config: TrainConfig, *, name: str, n_parameters: int, results: Ma
     lines = [f"# {name}", "", f"{block['arch']}, {n_parameters:,} parameters, trained with {config.method} on {data}."]
     lines += ["", f"Input: {spec}.", ""]
     if results:
-        lines += ["## Results", "", "| measure | value |", "|---|---|", *(f"| {key} | {value:.4g} |" for key, value in results.items()), ""]
+        lines += ["## Results", "", "| measure | trained | random start |", "|---|---|---|"]
+        lines += [f"| {key} | {_short(value)} | {_short((start or {}).get(key, ''))} |" for key, value in results.items()] + [""]
     lines += ["## Recipe", "", "| setting | value |", "|---|---|"]
     recipe = {key: value for key, value in block["training"].items() if key != "options"}
     lines += [f"| {key} | {_short(value)} |" for key, value in {**recipe, **config.options}.items()]

@@ -168,6 +168,7 @@ def _write_card(folder: RunFolder, config: TrainConfig, result: RunResult) -> No
         name=config.name or folder.path.name,
         n_parameters=sum(tensor.numel() for name, tensor in tensors.items() if not name.endswith(buffers)),
         results={name: value for name, value in result.values.items() if name not in ("images_per_s", "wait", "monitor_seconds")},
+        start=next((record for record in folder.metrics() if record.get("kind") == "start"), None),
         facts=facts,
     )
     atomic_write(folder.card_file, card)

@@ -113,7 +113,7 @@ def test_batch_norm_is_shared_only_by_several_gpus():
 
 def test_a_card_says_what_was_done_and_assumed():
     config = config_from({**SMALL, "width": 16, "options": {"kappa": 10.0}})
-    card = model_card(config, name="mine", n_parameters=123, results={"knn_top1": 0.5}, facts={"steps": 3})
+    card = model_card(config, name="mine", n_parameters=123, results={"knn_top1": 0.5, "loss": 2.0}, start={"knn_top1": 0.25}, facts={"steps": 3})
     assert "# mine" in card and "repr_probe:resnet(stem=cifar, width=16)" in card
-    assert "| kappa | 10 |" in card and "| knn_top1 | 0.5 |" in card
+    assert "| kappa | 10 |" in card and "| knn_top1 | 0.5 | 0.25 |" in card and "| loss | 2 |  |" in card
     assert "- weight_decay: none is named" in card and "- steps: 3" in card
