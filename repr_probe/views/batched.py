@@ -109,7 +109,9 @@ class _Palette:
         scale = 1 / np.asarray(std, dtype=np.float64)
         shift = -np.asarray(mean, dtype=np.float64) * scale
         self.scale, self.shift = (line.view(-1, 1, 1) for line in to_device([scale.astype(np.float32), shift.astype(np.float32)], device))
-        self.draws = {size: photometry_of(numbers[list(views)], [recipe.views[view] for view in views]) for size, views in recipe.sizes.items()}
+        self.draws = {
+            size: photometry_of(numbers[list(views)], [recipe.views[view] for view in views]) for size, views in recipe.sizes.items()
+        }
         self.done = {
             size: torch.empty((len(views), self.n_images, len(mean), size, size), dtype=torch.float32, device=device)
             for size, views in recipe.sizes.items()
