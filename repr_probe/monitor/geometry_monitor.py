@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -143,7 +144,8 @@ class GeometryMonitor:
         if self.log is not None:
             self.log.parent.mkdir(parents=True, exist_ok=True)
             with self.log.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({**row, "time": time.time()}, allow_nan=False) + "\n")
+                known = {name: value if math.isfinite(value) else None for name, value in row.items()}  # a term of the trainer may be NaN
+                file.write(json.dumps({**known, "time": time.time()}, allow_nan=False) + "\n")
 
 
 def summary(metrics: Mapping[str, float]) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from repr_probe.datasets.draw import balanced_draw
 from repr_probe.datasets.image_dataset import ImageDataset
 from repr_probe.datasets.open import open_dataset
 from repr_probe.errors import UsageError
+from repr_probe.loading import choose_workers, image_batches
 from repr_probe.preprocessing import InputSpec
 
 
@@ -53,5 +55,19 @@ def probe_set(
             raise UsageError(f"input must say what the encoder wants to see when dataset is a name; got None for {dataset}")
         opened = open_dataset(dataset, input, split=split, data_root=data_root, limit=limit, seed=seed)
         rows = range(len(opened))
-    images = torch.stack([opened[int(row)] for row in rows])
+    drawn = cast(ImageDataset, _Drawn(opened, rows))
+    images = torch.cat(list(image_batches(drawn, start=0, batch_size=64, workers=choose_workers(None, drawn))))
     return ProbeSet(images, None if opened.labels is None else opened.labels[np.asarray(rows)])
+
+
+class _Drawn:
+    """Some rows of a data set, for the processes that decode."""
+
+    def __init__(self, dataset: ImageDataset, rows: Sequence[int] | np.ndarray) -> None:
+        self.dataset, self.rows, self.input = dataset, rows, dataset.input
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, place: int) -> torch.Tensor:
+        return self.dataset[int(self.rows[place])]

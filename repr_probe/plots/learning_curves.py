@@ -78,7 +78,7 @@ def curve_panels(
     """
     if not panels:
         raise InputError("panels must hold at least one number; got none")
-    columns = min(len(panels), 3)
+    columns = 2 if len(panels) == 4 else min(len(panels), 3)
     rows = -(-len(panels) // columns)
     figure = _figure(3.6 * columns + 1.4, 3.0 * rows)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
@@ -156,6 +156,7 @@ def _enlarge(ax: Axes, drawn: Drawn, looks: Mapping[str, int], zoom: tuple[float
     inset.set_xlim(low, high)
     inset.set_ylim(min(lows) - margin, max(highs) + margin)
     inset.tick_params(labelsize=7)
+    inset.locator_params(axis="x", nbins=4, integer=True)
     inset.grid(axis="y", color="0.92")
     ax.set_ylim(bottom, top)
     ax.indicate_inset_zoom(inset, edgecolor="0.5")

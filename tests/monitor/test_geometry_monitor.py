@@ -155,13 +155,14 @@ def test_without_labels_what_needs_them_is_left_out(learner, probe):
 def test_the_terms_of_the_trainer_and_the_steps_are_kept(learner, probe, tmp_path):
     monitor = GeometryMonitor(*probe, measures="paper", log=tmp_path / "run" / "metrics.jsonl", **ONLY_GEOMETRY)
     first = monitor(learner, step=10, terms={"h_global": torch.tensor(-0.5), "mutual_information": 1.25})
-    monitor(learner, step=20)
+    monitor(learner, step=20, terms={"loss": float("nan")})
     assert first["h_global"] == -0.5
     assert first["mutual_information"] == 1.25
     assert [row["step"] for row in monitor.history] == [10, 20]
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [10, 20]
     assert lines[0]["anisotropy"] == first["anisotropy"]
+    assert lines[1]["loss"] is None
     assert 0 < first["monitor_seconds"] < 60
 
 

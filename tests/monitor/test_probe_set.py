@@ -41,3 +41,21 @@ def test_alternate_rows_halve_every_class():
     learns = alternate_rows(labels)
     for code in range(5):
         assert learns[labels == code].tolist() == [place % 2 == 0 for place in range((labels == code).sum())]
+
+
+def test_images_decoded_by_other_processes_are_the_same(tmp_path):
+    """600 images of 80 pixels: enough that workers are started."""
+    from PIL import Image
+
+    generator = np.random.default_rng(0)
+    for label in ("ant", "bee"):
+        (tmp_path / label).mkdir()
+        for number in range(300):
+            Image.fromarray(generator.integers(0, 256, (80, 80, 3), dtype=np.uint8)).save(tmp_path / label / f"{number:03}.bmp")
+    opened = open_dataset(tmp_path, InputSpec(size=(80, 80), mean=(0.5,) * 3, std=(0.5,) * 3))
+    state = torch.get_rng_state()
+    images, labels = probe_set(opened, limit=520, seed=1)
+    assert torch.equal(torch.get_rng_state(), state)
+    chosen = probe_set(opened, limit=10, seed=1)  # draws are nested
+    assert np.bincount(labels).tolist() == [260, 260]
+    assert all(any(torch.equal(image, other) for other in images) for image in chosen.images)
