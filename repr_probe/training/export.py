@@ -35,7 +35,7 @@ def own_block(config: TrainConfig, *, key: str | None = None, **facts: Any) -> d
 def data_name(config: TrainConfig) -> str:
     """The data set without its place on this machine, which is nobody else's business.
 
-    >>> data_name(TrainConfig(dataset="/home/me/photos")), data_name(TrainConfig(dataset="cifar10"))
+    >>> data_name(TrainConfig(dataset="pictures/photos")), data_name(TrainConfig(dataset="cifar10"))
     ('photos', 'cifar10')
     """
     kind, colon, place = config.dataset.partition(":")
