@@ -6,15 +6,18 @@ import csv
 import io
 import textwrap
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from repr_probe.probes.probe_result import ProbeResult
 from repr_probe.reports.latex import latex_escape
 from repr_probe.reports.markdown import markdown_escape
 from repr_probe.reports.probe_layout import ProbeTable, heading, tables
-from repr_probe.reports.probe_report import ProbeReport
 from repr_probe.reports.safe_text import cells, pad, printable, shorten
 from repr_probe.reports.sources import PublishedValues
 from repr_probe.reports.text import NARROWEST, WIDTH
+
+if TYPE_CHECKING:
+    from repr_probe.reports.probe_report import ProbeReport
 
 _WIDEST_NAME = 44
 _CSV = ("name", "role", "protocol", "top1", "top1_low", "top1_high", "top5", "top5_low", "top5_high",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from repr_probe.metrics.inference import Interval
 from repr_probe.probes.knn import KnnResult
 from repr_probe.probes.linear import LinearResult
 from repr_probe.probes.probe_result import ProbeResult
-from repr_probe.reports.probe_report import ProbeReport
 from repr_probe.reports.sources import PublishedValues
+
+if TYPE_CHECKING:
+    from repr_probe.reports.probe_report import ProbeReport
 
 NONE = "–"
 _PUBLISHED = ("linear_top1", "linear_top5", "knn_top1", "knn_top5")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from repr_probe.errors import UsageError
 from repr_probe.files.atomic import atomic_write
 from repr_probe.reports.probe_formats import to_csv, to_latex, to_markdown, to_text
-from repr_probe.reports.probe_report import ProbeReport
 from repr_probe.reports.sources import PublishedValues
+
+if TYPE_CHECKING:
+    from repr_probe.reports.probe_report import ProbeReport
 
 RENDERERS: Mapping[str, Callable[[ProbeReport, Sequence[PublishedValues]], str]] = {
     ".json": lambda report, published: report.to_json() + "\n",  # published rows are no measures: never in it
