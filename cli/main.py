@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from .datasets import datasets_app
+from .dynamics import dynamics_command
 from .extract import extract_command
 from .failures import INTERRUPTED, OK, explain, set_debug
 from .geometry import geometry_command
@@ -34,6 +35,7 @@ app.command("inspect")(inspect_command)
 app.command("semantic")(semantic_command)
 app.command("probe")(probe_command)
 app.command("train")(train_command)
+app.command("dynamics")(dynamics_command)
 app.add_typer(store_app, name="store")
 app.add_typer(datasets_app, name="datasets")
 
