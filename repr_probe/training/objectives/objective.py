@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
 import torch
@@ -20,7 +21,7 @@ class Step:
     terms: dict[str, torch.Tensor] = field(default_factory=dict)  # detached scalars, of this rank's images
 
 
-class Objective(nn.Module):
+class Objective(nn.Module, ABC):
     """A training method. DistributedDataParallel wraps it, so that everything trainable hangs below it.
 
     views: one (n_images, C, height, width) tensor a view, the `n_global` global ones first; sizes may differ between views.
@@ -39,13 +40,11 @@ class Objective(nn.Module):
         """The loss of a batch; labels (n_images,) integer codes where `needs_labels`."""
         if len(views) < self.least_views:
             raise InputError(f"views must be at least {self.least_views} of each image for this method; got {len(views)}")
-        if self.needs_labels and labels is None:
-            raise InputError("labels must be given, one an image, for this method; got none")
         return self.step(views, labels)
 
+    @abstractmethod
     def step(self, views: list[torch.Tensor], labels: torch.Tensor | None) -> Step:
         """What a method does with views that are enough; called by `forward`."""
-        raise NotImplementedError(f"{type(self).__name__} must define step(views, labels)")
 
     def after_step(self, progress: float) -> None:
         """Called after every optimiser step, progress = share of all steps done, in [0, 1]: for teachers and prototypes."""
@@ -57,6 +56,13 @@ class Objective(nn.Module):
 
     def set_extra_state(self, state: torch.Tensor) -> None:
         (self.progress,) = state.tolist()
+
+
+def given_labels(labels: torch.Tensor | None) -> torch.Tensor:
+    """The labels of a method that cannot do without."""
+    if labels is None:
+        raise InputError("labels must be given, one an image, for this method; got none")
+    return labels
 
 
 def features_of_views(network: nn.Module, views: list[torch.Tensor]) -> torch.Tensor:

@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from repr_probe.errors import UsageError
 from repr_probe.training.objectives.heads import projector_of, projector_width
-from repr_probe.training.objectives.objective import Objective, Step, features_of_views, head_of_views
+from repr_probe.training.objectives.objective import Objective, Step, features_of_views, given_labels, head_of_views
 from repr_probe.training.objectives.option_checks import require_share
 
 
@@ -32,9 +32,8 @@ class Supervised(Objective):
         self.classifier = nn.Linear(projector_width(n_features, projector), n_classes)
 
     def step(self, views: list[torch.Tensor], labels: torch.Tensor | None) -> Step:
-        assert labels is not None  # seen to by `forward`
         features = features_of_views(self.backbone, views[: self.n_global])
         logits = self.classifier(head_of_views(self.projector, features)).float()  # (n_images, n_global, n_classes)
-        targets = labels[:, None].expand(logits.shape[:2])
+        targets = given_labels(labels)[:, None].expand(logits.shape[:2])
         loss = cross_entropy(logits.transpose(1, 2), targets, label_smoothing=self.label_smoothing)
         return Step(loss, {"accuracy": (logits.argmax(dim=2) == targets).float().mean()})
