@@ -17,6 +17,7 @@ from .geometry import geometry_command
 from .inspect import inspect_command
 from .output import abandon_stdout
 from .probe import probe_command
+from .segment import segment_command
 from .semantic import semantic_command
 from .store import store_app
 from .train import train_command
@@ -34,6 +35,7 @@ app.command("extract")(extract_command)
 app.command("inspect")(inspect_command)
 app.command("semantic")(semantic_command)
 app.command("probe")(probe_command)
+app.command("segment")(segment_command)
 app.command("train")(train_command)
 app.command("dynamics")(dynamics_command)
 app.add_typer(store_app, name="store")
