@@ -10,11 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from repr_probe.cli.main import app
 from repr_probe.cli.segment import parse_classes
 from repr_probe.errors import UsageError
 
-registered = pytest.mark.skipif("segment" not in {command.name for command in app.registered_commands}, reason="the program has no segment")
 NETWORK = ("timm:test_resnet", "--image-size", "32x32", "--layer", "stage1", "--preset", "ridge")
 
 
@@ -32,7 +30,6 @@ def masked(tmp_path):
     return str(tmp_path / "masked")
 
 
-@registered
 def test_text_json_csv_and_files_say_the_same(run, masked, tmp_path):
     options = ("--dataset", masked, "--ignore-index", "9", "--classes", "road,sky,car")
     done = run("segment", *NETWORK, *options, "--csv", "--out", str(tmp_path / "r.json"), "--out", str(tmp_path / "r.txt"))
@@ -46,7 +43,6 @@ def test_text_json_csv_and_files_say_the_same(run, masked, tmp_path):
     assert "random-initialised" in text and "majority class" in text and "Table II" not in text
 
 
-@registered
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
