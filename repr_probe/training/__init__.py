@@ -1,1 +1,1 @@
-"""Training: the HyDeS loss of the paper and the script that made the embedded encoder."""
+"""Training: the HyDeS loss of the paper, its relatives, and the loop that made the embedded encoders."""

@@ -128,9 +128,6 @@ def test_published_weights_that_cannot_be_fetched(
 
 
 def test_embedded_networks() -> None:
-    embedded = Path(load_encoder.__code__.co_filename).parent / "embedded" / "hydes-digits.safetensors"
-    if not embedded.is_file():
-        pytest.skip("hydes-digits is not built yet")
     encoder = load_encoder("hydes-digits")
     assert encoder.architecture == "repr_probe:digits_net" and encoder.input.channels == 1 and encoder.input.size == (8, 8)
     with pytest.raises(CheckpointError, match="nearest: hydes-digits"):
