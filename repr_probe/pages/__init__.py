@@ -1,0 +1,1 @@
+"""Self-contained HTML pages: reports in, one file out that opens offline."""
