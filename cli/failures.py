@@ -5,18 +5,27 @@ from __future__ import annotations
 import errno
 import sys
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
 
 import typer
 
 from repr_probe.errors import ReprProbeError, UsageError
 
-OK, ERROR, USAGE, INTERRUPTED = 0, 1, 2, 130
+OK, ERROR, USAGE, CONDITION, INTERRUPTED = 0, 1, 2, 3, 130
 
 # typer.BadParameter is a UsageError, and that a ClickException: of whichever click typer brings along.
 ClickException = typer.BadParameter.__mro__[2]
 
 _debug = False
+
+
+class ConditionsHold(Exception):
+    """Conditions of --fail-on hold, one line each. Nothing went wrong: the report is printed and written."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__("; ".join(lines))
+        self.lines = tuple(lines)
 
 
 def set_debug(value: bool) -> None:
@@ -27,14 +36,22 @@ def set_debug(value: bool) -> None:
 
 def explain(failure: BaseException) -> int:
     """Print what happened in one line on stderr and return the exit code; the traceback only after --debug."""
+    if isinstance(failure, ConditionsHold):
+        for line in failure.lines:
+            _tell(f"fail-on: {line}")
+        return CONDITION
     if _debug and not isinstance(failure, (KeyboardInterrupt, ClickException)):
         traceback.print_exception(failure)
     text, code = _message(failure)
     if text:
-        # A terminal that is gone must not turn the end of the program into another error.
-        with suppress(OSError):
-            print(one_line(text), file=sys.stderr)
+        _tell(text)
     return code
+
+
+def _tell(text: str) -> None:
+    # A terminal that is gone must not turn the end of the program into another error.
+    with suppress(OSError):
+        print(one_line(text), file=sys.stderr)
 
 
 def one_line(text: object) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .conditions import FailOn, fail_on, parse_conditions
 from .display import shown
 from .encoder_options import NO_OPTIONS, takes_encoder_options
 from .formats import SUFFIXES, AsCsv, AsJson, AsLatex, AsMarkdown, stdout_format, terminal_width
@@ -114,6 +115,7 @@ def geometry_command(
     latex: AsLatex = False,
     out: Out = None,
     no_published: NoPublished = False,
+    fail_on_: FailOn = None,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
@@ -123,7 +125,7 @@ def geometry_command(
     """
     kind = stdout_format(json=json, csv=csv, markdown=markdown, latex=latex)
     chosen_pairs = parse_pairs(pairs)
-    outputs = _checked_outputs(out)
+    outputs, conditions = _checked_outputs(out), parse_conditions(fail_on_)
     from repr_probe.workflows.geometry import geometry
 
     with shown(quiet):
@@ -151,7 +153,9 @@ def geometry_command(
             store=store,
             **encoder,
         )
-    _show(list(result) if isinstance(result, list) else [result], outputs, kind, published=not no_published)
+    reports = list(result) if isinstance(result, list) else [result]
+    _show(reports, outputs, kind, published=not no_published)
+    fail_on(conditions, [(report.name, report.measures) for report in reports])
 
 
 def _show(reports: list[GeometryReport], outputs: Sequence[Path], kind: str, *, published: bool) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from repr_probe.errors import UsageError
 
+from .conditions import FailOn, fail_on, parse_conditions
 from .display import shown
 from .encoder_options import NO_OPTIONS, takes_encoder_options
 from .formats import SUFFIXES, AsCsv, AsJson, AsLatex, AsMarkdown, stdout_format, terminal_width
@@ -120,6 +121,7 @@ def probe_command(
     latex: AsLatex = False,
     out: Out = None,
     no_published: NoPublished = False,
+    fail_on_: FailOn = None,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
@@ -128,7 +130,7 @@ def probe_command(
     Example: repro-probe probe hydes-digits --dataset digits --baselines
     """
     kind = stdout_format(json=json, csv=csv, markdown=markdown, latex=latex)
-    outputs = _checked_outputs(out)
+    outputs, conditions = _checked_outputs(out), parse_conditions(fail_on_)
     if dataset is None:
         raise UsageError(f"--dataset must name the images for {checkpoint!r}; got none; see repro-probe datasets")
     from repr_probe.workflows.probe import probe
@@ -163,6 +165,10 @@ def probe_command(
             **encoder,
         )
     _show(report, outputs, kind, published=not no_published)
+    from repr_probe.reports.probe_measures import probe_measures
+
+    first = report.rows[0]
+    fail_on(conditions, [(first.name, probe_measures([result.to_dict() for result in first.results]))])
 
 
 def _show(report: ProbeReport, outputs: Sequence[Path], kind: str, *, published: bool) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .conditions import FailOn, fail_on, parse_conditions
 from .display import shown
 from .encoder_options import NO_OPTIONS, takes_encoder_options
 from .formats import SUFFIXES, AsCsv, AsHtml, AsJson, AsLatex, AsMarkdown, stdout_format, terminal_width
@@ -136,6 +137,7 @@ def semantic_command(
     out: Out = None,
     figure: FigurePath = None,
     no_published: NoPublished = False,
+    fail_on_: FailOn = None,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
@@ -144,7 +146,7 @@ def semantic_command(
     Example: repro-probe semantic resnet50.pth --dataset imagenet --wordnet --minilm
     """
     kind = stdout_format(json=json, csv=csv, markdown=markdown, latex=latex, html=html)
-    outputs = _checked_outputs(out, figure)
+    outputs, conditions = _checked_outputs(out, figure), parse_conditions(fail_on_)
     from repr_probe.workflows.semantic import semantic
 
     with shown(quiet):
@@ -181,6 +183,7 @@ def semantic_command(
             **encoder,
         )
     _show(report, outputs, figure, kind, published=not no_published)
+    fail_on(conditions, [(report.name, report.measures)])
 
 
 def _show(report: SemanticReport, outputs: Sequence[Path], figure: Path | None, kind: str, *, published: bool) -> None:
