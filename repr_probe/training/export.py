@@ -12,7 +12,7 @@ import torch
 from repr_probe.encoders.checkpoint_file import OWN_BLOCK, OWN_FORMAT
 from repr_probe.files.atomic import atomic_write
 from repr_probe.training.config import ASSUMPTIONS, FREE_ON_RESUME, TrainConfig
-from repr_probe.training.networks import architecture_of, input_of_run
+from repr_probe.training.networks import architecture_of, has_chosen_stem, input_of_run
 
 
 def own_block(config: TrainConfig, *, key: str | None = None, **facts: Any) -> dict[str, Any]:
@@ -22,6 +22,8 @@ def own_block(config: TrainConfig, *, key: str | None = None, **facts: Any) -> d
     """
     recipe = {name: value for name, value in config.to_dict().items() if name not in FREE_ON_RESUME and value is not None}
     recipe["dataset"] = data_name(config)
+    if not has_chosen_stem(config):
+        del recipe["stem"]
     return {
         "format": OWN_FORMAT,
         "arch": str(architecture_of(config)),
@@ -76,7 +78,8 @@ def model_card(
     lines += ["## Recipe", "", "| setting | value |", "|---|---|"]
     recipe = {key: value for key, value in block["training"].items() if key != "options"}
     lines += [f"| {key} | {_short(value)} |" for key, value in {**recipe, **config.options}.items()]
-    lines += ["", "## Where the paper is silent", "", *(f"- {key}: {sentence}." for key, sentence in ASSUMPTIONS.items()), ""]
+    used = {key: sentence for key, sentence in ASSUMPTIONS.items() if key != "stem" or key in recipe}
+    lines += ["", "## Where the paper is silent", "", *(f"- {key}: {sentence}." for key, sentence in used.items()), ""]
     lines += ["## Facts", "", *(f"- {key}: {_short(value)}" for key, value in facts.items()), ""]
     return "\n".join(lines)
 

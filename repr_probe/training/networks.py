@@ -59,13 +59,22 @@ def architecture_of(config: TrainConfig) -> Architecture:
     'repr_probe:resnet(stem=cifar, width=16)'
     """
     named = resolve_architecture(config.arch)
-    plain = named.name if named.library in ("torchvision", "timm") else ""
-    if config.width is None and (config.stem == "imagenet" or plain not in RESNETS):
+    if config.width is None and (config.stem == "imagenet" or not has_chosen_stem(config)):
         return named
-    if plain not in RESNETS:
+    if not has_chosen_stem(config):
         raise UsageError(f"width must go with one of {', '.join(RESNETS)}; got it with {named}")
     width = 64 if config.width is None else config.width
-    return parametric_resnet(**RESNETS[plain], stem=config.stem, width=width)
+    return parametric_resnet(**RESNETS[named.name], stem=config.stem, width=width)
+
+
+def has_chosen_stem(config: TrainConfig) -> bool:
+    """Whether `stem` and `width` say something of the network: of the ResNets above they do, not of one that is described in full.
+
+    >>> has_chosen_stem(TrainConfig(dataset="cifar10")), has_chosen_stem(TrainConfig(dataset="digits", arch="repr_probe:digits_net"))
+    (True, False)
+    """
+    named = resolve_architecture(config.arch)
+    return named.library in ("torchvision", "timm") and named.name in RESNETS
 
 
 def input_of_run(config: TrainConfig) -> InputSpec:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 RUNS = Path("runs")
 PROBE_IMAGES, BANK_IMAGES = 2_000, 5_000  # of the test and of the training split, drawn class-balanced, the same in every epoch
+NOT_RESULTS = ("images_per_s", "wait", "monitor_seconds", "learning_rate", "gradient_norm")  # of the running, not of what was learnt
 
 
 def train(
@@ -167,7 +168,7 @@ def _write_card(folder: RunFolder, config: TrainConfig, result: RunResult) -> No
         config,
         name=config.name or folder.path.name,
         n_parameters=sum(tensor.numel() for name, tensor in tensors.items() if not name.endswith(buffers)),
-        results={name: value for name, value in result.values.items() if name not in ("images_per_s", "wait", "monitor_seconds")},
+        results={name: value for name, value in result.values.items() if name not in NOT_RESULTS},
         start=next((record for record in folder.metrics() if record.get("kind") == "start"), None),
         facts=facts,
     )
