@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +22,10 @@ if TYPE_CHECKING:
 
 MEMORY = 1 << 28  # bytes of working memory
 ROUNDING = 2e-6  # two float32 cosines closer than this may lie the other way round
-_BANK_BLOCK, _QUERY_TILE = 16384, 512
+_BANK_BLOCK, _QUERY_TILE = 4096, 512
+_LOADED = 1024  # rows that are in float64 at a time
+_GROUP = 8  # columns of a tile that are compared with the best so far by their maximum
+_LEAST = -(1 << 63)
 _LOW = (1 << 32) - 1
 _SIGN = 0x7FFFFFFF
 _GRID = 2.0**30
@@ -54,7 +62,11 @@ def nearest(
 
 
 class _Tiles:
-    """One search: sizes of blocks, and the best keys so far."""
+    """One search: sizes of blocks, and the best keys so far.
+
+    On a CPU every thread has its own tile of queries and runs torch on one core: threads that share a product wait for each other at its
+    every step, which on a busy machine costs more than the product.
+    """
 
     def __init__(self, bank: Rows, queries: Rows, k: int, own: np.ndarray | None, precise: bool, device: torch.device, memory: int) -> None:
         import torch
@@ -62,9 +74,10 @@ class _Tiles:
         self.bank, self.queries, self.k, self.device = bank, queries, k, device
         self.own, self.precise = own, precise
         self.dtype = torch.float64 if precise else torch.float32
+        self.threads = torch.get_num_threads() if device.type == "cpu" else 1
         size, width = (24 if precise else 8), bank.n_features  # bytes of a tile's entry with its copies; of a row's numbers with theirs
         self.bank_block = int(np.clip(memory // (4 * 16 * width), 64, _BANK_BLOCK))
-        self.tile = int(np.clip(memory // (4 * size * self.bank_block), 1, _QUERY_TILE))
+        self.tile = int(np.clip(memory // (4 * size * self.bank_block * self.threads), 1, _QUERY_TILE))
         self.query_block = max(self.tile, memory // (2 * (16 * width + 16 * k)))
 
     def search(self) -> torch.Tensor:
@@ -74,41 +87,116 @@ class _Tiles:
         n_bank, n_queries = len(self.bank), len(self.queries)
         steps = -(-n_queries // self.query_block) * -(-n_bank // self.bank_block)
         found = []
-        with progress.task("nearest neighbours", steps) as advance:
+        with progress.task("nearest neighbours", steps) as advance, _workers(self.threads) as each:
             for first in range(0, n_queries, self.query_block):
                 block = self.load(self.queries, first, min(first + self.query_block, n_queries))
-                best: list[torch.Tensor | None] = [None] * -(-len(block) // self.tile)
+                tiles = [_Tile(first + place, part) for place, part in zip(range(0, len(block), self.tile), block.split(self.tile), strict=True)]
                 for start in range(0, n_bank, self.bank_block):
                     columns = self.load(self.bank, start, min(start + self.bank_block, n_bank)).T
-                    for number, part in enumerate(block.split(self.tile)):
-                        best[number] = self.merge(best[number], part, columns, first + number * self.tile, start)
+                    deque(each(partial(self.merge, columns=columns, start=start), tiles), maxlen=0)
                     advance(1)
-                found += [keys.sort(dim=1, descending=True).values.cpu() for keys in best if keys is not None]
+                found += [tile.best.sort(dim=1, descending=True).values.cpu() for tile in tiles]
         return torch.cat(found)
 
     def load(self, rows: Rows, start: int, stop: int) -> torch.Tensor:
+        """Rows start..stop in the dtype of the search, without all of them in float64 at a time."""
         import torch
 
-        return torch.from_numpy(rows.block(start, stop)).to(self.device).to(self.dtype)
+        loaded = torch.empty(stop - start, rows.n_features, dtype=self.dtype, device=self.device)
+        for place in range(start, stop, _LOADED):
+            part = rows.block(place, min(place + _LOADED, stop))
+            loaded[place - start : place - start + len(part)] = torch.from_numpy(part)
+        return loaded
 
-    def merge(self, best: torch.Tensor | None, part: torch.Tensor, columns: torch.Tensor, first: int, start: int) -> torch.Tensor:
-        """The best keys of these queries after one more block of the bank."""
+    def merge(self, tile: _Tile, columns: torch.Tensor, start: int) -> None:
+        """Put one more block of the bank into the best keys of these queries."""
         import torch
 
-        cosines = part @ columns
+        cosines = self.cosines(tile, columns, start)
+        keys = None if tile.best.shape[1] < self.k else _above(cosines, tile.worst, start)
+        if keys is None:
+            if self.precise:  # the largest values may tie with others: only keys know which go first
+                place = torch.arange(start, start + columns.shape[1], device=self.device).expand_as(cosines)
+                keys = _largest(_keys(cosines, place), self.k)[0]
+            else:
+                keys = _keys(*_largest(cosines, self.k, start))
+        tile.add(keys, self.k)
+
+    def cosines(self, tile: _Tile, columns: torch.Tensor, start: int) -> torch.Tensor:
+        """(queries of the tile, columns) float32, -inf where a query is the column itself."""
+        import torch
+
+        cosines = tile.rows @ columns
         if self.precise:
             cosines = cosines.mul_(_GRID).round_().div_(_GRID).float()  # float32 alone would keep the noise of a cosine of 0
         if self.own is not None:
-            own = torch.from_numpy(self.own[first : first + len(part)] - start).to(self.device)
-            row = torch.arange(len(part), device=self.device)
+            own = torch.from_numpy(self.own[tile.first : tile.first + len(tile.rows)] - start).to(self.device)
+            row = torch.arange(len(own), device=self.device)
             inside = (own >= 0) & (own < columns.shape[1])
             cosines[row[inside], own[inside]] = -torch.inf
-        if self.precise:
-            place = torch.arange(columns.shape[1], device=self.device).expand_as(cosines)
-            keys = _largest(_keys(cosines, place + start), self.k)[0]
-        else:
-            keys = _keys(*_largest(cosines, self.k, start))
-        return keys if best is None else torch.cat([best, keys], 1).topk(min(self.k, best.shape[1] + keys.shape[1]), dim=1).values
+        return cosines
+
+
+class _Tile:
+    """Some queries: rows (n, n_features), the first at place `first` of all; best (n, at most k) keys, in no order."""
+
+    def __init__(self, first: int, rows: torch.Tensor) -> None:
+        import torch
+
+        self.first, self.rows = first, rows
+        self.best = torch.empty(len(rows), 0, dtype=torch.int64, device=rows.device)
+
+    @property
+    def worst(self) -> torch.Tensor:
+        """(n, 1) cosine of the last of the best."""
+        return _cosines(self.best.amin(1, keepdim=True))
+
+    def add(self, keys: torch.Tensor, k: int) -> None:
+        import torch
+
+        keys = torch.cat([self.best, keys], 1)
+        self.best = keys.topk(k, dim=1, sorted=False).values if keys.shape[1] > k else keys
+
+
+@contextmanager
+def _workers(count: int) -> Iterator[Callable[..., Iterable[None]]]:
+    """Yield a `map` by `count` threads, each with torch on one core; torch's own number of threads is put back after."""
+    import torch
+
+    if count == 1:
+        yield map
+        return
+    with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        try:
+            yield pool.map
+        finally:
+            torch.set_num_threads(count)  # a new thread would start with the workers' number
+
+
+def _above(cosines: torch.Tensor, worst: torch.Tensor, start: int) -> torch.Tensor | None:
+    """Keys of all entries above `worst` (n, 1), padded with keys below any; None where there are too many for that to be quick.
+
+    Equal cosines stay out: blocks come in the order of the bank, so what is there already has the lower index.
+    """
+    import torch
+
+    n_rows, n = cosines.shape
+    n_groups = -(-n // _GROUP)
+    if n % _GROUP:
+        cosines = torch.nn.functional.pad(cosines, (0, n_groups * _GROUP - n), value=-torch.inf)
+    groups = cosines.unflatten(1, (_GROUP, n_groups))  # group g: columns g, g + n_groups, ...
+    row, group = (groups.amax(1) > worst).nonzero(as_tuple=True)
+    if len(row) * _GROUP > n_rows * n // 4:
+        return None
+    values = groups[row, :, group]
+    found, place = (values > worst[row]).nonzero(as_tuple=True)
+    row = row[found]
+    keys = _keys(values[found, place], start + group[found] + n_groups * place)
+    counts = torch.bincount(row, minlength=n_rows)
+    column = torch.arange(len(row), device=row.device) - (counts.cumsum(0) - counts)[row]
+    padded = torch.full((n_rows, int(counts.max())), _LEAST, device=row.device)
+    padded[row, column] = keys
+    return padded
 
 
 def _largest(values: torch.Tensor, k: int, start: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -143,9 +231,12 @@ def _keys(cosines: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
     return (bits << 32) + (_LOW - index)
 
 
-def _read_keys(keys: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+def _cosines(keys: torch.Tensor) -> torch.Tensor:
     import torch
 
     bits = keys >> 32
-    bits = torch.where(bits < 0, bits ^ _SIGN, bits).to(torch.int32)
-    return bits.view(torch.float32).numpy(), (_LOW - (keys & _LOW)).numpy()
+    return torch.where(bits < 0, bits ^ _SIGN, bits).to(torch.int32).view(torch.float32)
+
+
+def _read_keys(keys: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    return _cosines(keys).numpy(), (_LOW - (keys & _LOW)).numpy()
