@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from repr_probe.metrics.inference import Interval
 from repr_probe.probes.accuracy import wilson_interval
 from repr_probe.probes.labelled_rows import Split
+
+_OF_ROWS = ("hits", "top5_hits", "predictions", "test_rows", "class_names")
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +27,7 @@ class ProbeResult:
     n_train, n_test: rows used.  n_absent: test rows of a class that no training row has (misses).
     hits, top5_hits: (n_test,) bool.  predictions: (n_test,) codes into `class_names`.
     test_rows: (n_test,) row number of each in the test features as they came (rows left out are in `notes`).
+    These four are None, and `class_names` is empty, in a result read from a file: it holds nothing of single rows.
     """
 
     top1: float
@@ -39,10 +42,10 @@ class ProbeResult:
     n_features: int
     n_classes: int
     n_absent: int
-    hits: np.ndarray = field(repr=False)
+    hits: np.ndarray | None = field(repr=False)
     top5_hits: np.ndarray | None = field(repr=False)
-    predictions: np.ndarray = field(repr=False)
-    test_rows: np.ndarray = field(repr=False)
+    predictions: np.ndarray | None = field(repr=False)
+    test_rows: np.ndarray | None = field(repr=False)
     class_names: tuple[str, ...] = field(repr=False)
     notes: tuple[str, ...]
 
@@ -51,10 +54,21 @@ class ProbeResult:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready: everything but the arrays of single rows."""
-        single = {"hits", "top5_hits", "predictions", "test_rows", "class_names"}
-        plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in single}
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in _OF_ROWS}
         intervals = {name: None if plain[name] is None else list(plain[name]) for name in ("ci", "top5_ci")}
         return {**plain, **intervals, "settings": dict(self.settings), "notes": list(self.notes)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """What `to_dict` gave, without the answers to single rows. TypeError where a field is absent or unknown."""
+        intervals = {name: None if data[name] is None else _interval(data[name]) for name in ("ci", "top5_ci")}
+        nothing = {**dict.fromkeys(_OF_ROWS), "class_names": ()}
+        return cls(**{**data, **intervals, **nothing, "settings": frozen(data["settings"]), "notes": tuple(data["notes"])})
+
+
+def _interval(bounds: Any) -> Interval:
+    low, high = bounds
+    return float(low), float(high)
 
 
 def scored(split: Split, ranks: np.ndarray, predictions: np.ndarray) -> dict[str, Any]:

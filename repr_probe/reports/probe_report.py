@@ -10,6 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from repr_probe.errors import InputError
 from repr_probe.probes.accuracy import McNemar, mcnemar
 from repr_probe.probes.probe_result import ProbeResult
@@ -33,6 +35,12 @@ class ProbeRow:
         results = [result.to_dict() for result in self.results]
         return {"name": self.name, "role": self.role, "results": results, "provenance": dict(self.provenance)}
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ProbeRow:
+        """A row as `to_dict` gave it. ValueError for a result of an unknown probe."""
+        results = tuple(_result_of(result) for result in data["results"])
+        return cls(str(data["name"]), str(data["role"]), results, dict(data["provenance"]))
+
 
 @dataclass(frozen=True)
 class ProbeComparison:
@@ -45,6 +53,12 @@ class ProbeComparison:
 
     def to_dict(self) -> dict[str, Any]:
         return {"first": self.first, "second": self.second, "protocol": self.protocol, **dataclasses.asdict(self.test), "ci": list(self.test.ci)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ProbeComparison:
+        low, high = data["ci"]
+        test = {field.name: data[field.name] for field in dataclasses.fields(McNemar)}
+        return cls(data["first"], data["second"], data["protocol"], McNemar(**{**test, "ci": (low, high)}))
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +115,19 @@ class ProbeReport:
             "created": self.created,
         }
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ProbeReport:
+        """The report that `to_dict` gave; its results hold no answers to single images, so that they cannot be compared anew.
+
+        Raises KeyError, TypeError or ValueError for anything else; `read_report` says it in one line.
+        """
+        return cls(
+            rows=tuple(ProbeRow.from_dict(row) for row in data["rows"]),
+            comparisons=tuple(ProbeComparison.from_dict(comparison) for comparison in data["comparisons"]),
+            notes=tuple(data["notes"]),
+            **{name: data[name] for name in ("dataset", "train_split", "split", "options", "versions", "created")},
+        )
+
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), ensure_ascii=False, indent=1, allow_nan=False)
 
@@ -126,6 +153,18 @@ class ProbeReport:
         return write_probe(self, path)
 
 
+def _result_of(data: Mapping[str, Any]) -> ProbeResult:
+    """A result by the first word of its protocol."""
+    from repr_probe.probes.knn import KnnResult
+    from repr_probe.probes.linear import LinearResult
+
+    kinds: Mapping[str, type[ProbeResult]] = {"knn": KnnResult, "linear": LinearResult}
+    kind, _, _ = str(data["protocol"]).partition(" ")
+    if kind not in kinds:
+        raise ValueError(f"a result of probe {kind!r}")
+    return kinds[kind].from_dict(data)
+
+
 def compare_rows(first: ProbeRow, second: ProbeRow) -> tuple[ProbeComparison, ...]:
     """McNemar's test for every protocol that both rows have.
 
@@ -137,7 +176,15 @@ def compare_rows(first: ProbeRow, second: ProbeRow) -> tuple[ProbeComparison, ..
         other = others.get(result.protocol)
         if other is None:
             continue
-        if result.test_rows.tolist() != other.test_rows.tolist() or first.provenance.get("images") != second.provenance.get("images"):
+        (hits, images), (other_hits, other_images) = _answers(result), _answers(other)
+        if not np.array_equal(images, other_images) or first.provenance.get("images") != second.provenance.get("images"):
             raise InputError(f"rows to compare must be of the same test images; got {result.n_test} and {other.n_test} that differ")
-        found.append(ProbeComparison(first.name, second.name, result.protocol, mcnemar(result.hits, other.hits)))
+        found.append(ProbeComparison(first.name, second.name, result.protocol, mcnemar(hits, other_hits)))
     return tuple(found)
+
+
+def _answers(result: ProbeResult) -> tuple[np.ndarray, np.ndarray]:
+    """(hits, test_rows) of a result that has them."""
+    if result.hits is None or result.test_rows is None:
+        raise InputError("rows to compare must hold the answers to single images; got a report read from a file; run the probe anew")
+    return result.hits, result.test_rows

@@ -84,9 +84,9 @@ def _from_features(source: str | Path, images: Mapping[str, Any], measuring: Map
     kind = _kind(path)
     given = [name for name, value in images.items() if value is not None]
     if kind == "json":
-        from repr_probe.reports.read import read_report
+        from repr_probe.reports.read import read_geometry
 
-        reports = read_report(path)
+        reports = read_geometry(path)
         return reports if len(reports) > 1 else reports[0]
     if given:
         raise UsageError(f"--{given[0].replace('_', '-')} must go with --dataset; got it beside {path.name}, taken as precomputed features")

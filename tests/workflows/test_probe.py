@@ -6,9 +6,11 @@ import json
 
 import pytest
 
-from repr_probe.errors import InputError, UsageError
-from repr_probe.probes.knn import knn
-from repr_probe.probes.linear import linear
+from repr_probe.errors import FileFormatError, InputError, UsageError
+from repr_probe.probes.knn import KnnResult, knn
+from repr_probe.probes.linear import LinearResult, linear
+from repr_probe.reports.probe_report import ProbeReport, compare_rows
+from repr_probe.reports.read import read_geometry, read_report
 from repr_probe.workflows.extract import extract
 from repr_probe.workflows.probe import probe
 
@@ -67,6 +69,43 @@ def test_every_format(report, tmp_path):
         assert report.save(tmp_path / f"r{suffix}").stat().st_size > 100
     with pytest.raises(UsageError, match=r"the result file must end in \.json, \.csv, \.md, \.tex, \.txt; got"):
         report.save(tmp_path / "r.xlsx")
+
+
+def test_a_saved_report_reads_back(report, tmp_path):
+    (again,) = read_report(report.save(tmp_path / "r.json"))
+    assert isinstance(again, ProbeReport)
+    assert again.to_dict() == report.to_dict()
+    assert (str(again), again.to_csv(), again.to_markdown()) == (str(report), report.to_csv(), report.to_markdown())
+    assert [type(result) for result in again.rows[0].results] == [KnnResult, LinearResult]
+    assert again.rows[0].results[0].hits is None
+    with pytest.raises(InputError, match="must hold the answers to single images; got a report read from a file; run the probe anew"):
+        compare_rows(again.rows[0], again.rows[1])
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda data: data.pop("rows"), "KeyError: 'rows'"),
+        (lambda data: data["rows"][0]["results"][0].pop("top1"), "TypeError: .*missing .* argument: 'top1'"),
+        (lambda data: data["rows"][0]["results"][0].update(protocol="svm C=1"), "ValueError: a result of probe 'svm'"),
+        (lambda data: data["comparisons"][0].update(ci=[1, 2, 3]), "ValueError: too many values"),
+        (lambda data: data.update(rows=7), "TypeError"),
+    ],
+)
+def test_a_damaged_report_is_one_clear_line(report, tmp_path, change, reason):
+    data = json.loads(report.to_json())
+    change(data)
+    place = tmp_path / "r.json"
+    place.write_text(json.dumps(data))
+    with pytest.raises(FileFormatError, match=f"result file must hold whole reports; got .*{reason}") as caught:
+        read_report(place)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_probe_report_is_no_geometry(report, tmp_path):
+    place = report.save(tmp_path / "r.json")
+    with pytest.raises(FileFormatError, match="result file must be of kind 'geometry' or 'geometry-list'; got 'probe' in"):
+        read_geometry(place)
 
 
 def test_published_rows_stand_apart(report):
