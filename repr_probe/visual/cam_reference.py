@@ -72,7 +72,7 @@ def _check_origin(provenance: Mapping[str, Any], encoder: ImageEncoder, source: 
     if layer != POOLED:
         raise UsageError(f"reference must hold the encoder's pooled output; got layer {layer!r} in {source}")
     if "identity" in provenance and _plain(provenance["identity"]) != _plain(dict(encoder.identity)):
-        other = provenance.get("checkpoint") or provenance.get("name") or provenance.get("architecture") or "another checkpoint"
+        other = provenance.get("encoder") or provenance.get("architecture") or "another checkpoint"
         raise UsageError(f"reference must be features of {encoder.name}; got those of {other} in {source}; extract them from this checkpoint")
 
 

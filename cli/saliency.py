@@ -1,0 +1,175 @@
+"""repro-probe saliency: SmoothGrad-CAM without classes, section VI-A, Fig. 2."""
+
+from __future__ import annotations
+
+import csv as csv_format
+import io
+import json as json_format
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .columns import aligned
+from .display import shown
+from .encoder_options import NO_OPTIONS, takes_encoder_options
+from .formats import AsCsv, AsJson, stdout_format
+from .options import DATA, ENCODER, OUTPUT, RUN, Checkpoint, Debug, Device, Quiet, Seed, Store, option
+from .output import say
+
+if TYPE_CHECKING:
+    from repr_probe.workflows.saliency import Saliency
+
+MAP = "Map"
+
+
+class Method(StrEnum):
+    """How a layer's activations become a map."""
+
+    layercam = "layercam"
+    gradcam = "gradcam"
+    eigen = "eigen"
+
+
+class Fusion(StrEnum):
+    """How the maps of the layers become one."""
+
+    mean_energy = "mean-energy"
+    mean = "mean"
+
+
+class SaliencyPreset(StrEnum):
+    """default: LayerCAM of the stages; paper: Grad-CAM of all blocks."""
+
+    default = "default"
+    paper = "paper"
+
+
+class Engine(StrEnum):
+    """Who computes."""
+
+    own = "own"
+    captum = "captum"
+
+
+Images = Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Image files, and folders of them.")]
+TargetText = Annotated[
+    str,
+    option("What is explained: self, centred, similar-to=IMAGE, centroid=CLASS or class=N (of an ImageNet classifier).", MAP, "--target"),
+]
+ReferenceStore = Annotated[
+    list[str] | None,
+    option(
+        "Features of each checkpoint: a store, its key, a file; gives mean and centroids.", DATA, "--reference", metavar="STORE",
+        show_default="none",
+    ),
+]  # fmt: skip
+Layers = Annotated[list[str] | None, option("stages, all (every block) or a name; repeatable.", MAP, show_default="stages")]
+MethodName = Annotated[Method | None, option("eigen takes no gradient and has no target.", MAP, "--method", show_default="layercam")]
+Sigma = Annotated[float, option("SD of the noise, as a share of the pixel range; 0: none.", MAP, min=0.0, max=1.0)]
+Samples = Annotated[int, option("Noisy copies of each image.", MAP, min=1)]
+FusionRule = Annotated[Fusion, option("mean-energy: every layer counts alike; mean: by its energy.", MAP, "--fusion")]
+Preset = Annotated[SaliencyPreset, option("paper: Grad-CAM of all blocks. --method and --layers replace its choices.", MAP)]
+EngineName = Annotated[Engine, option("captum: its LayerGradCam, layer by layer, as a check.", RUN, "--engine")]
+Against = Annotated[list[str] | None, option("Another checkpoint, drawn beside; repeatable.", ENCODER, metavar="CHECKPOINT", show_default="none")]
+NoisyBatch = Annotated[int, option("Noisy copies per pass; the maps are the same for any.", RUN, "--batch-size", min=1)]
+Out = Annotated[Path | None, option("Write the maps: .npz; further checkpoints get -2, -3.", OUTPUT, show_default="none")]
+FigureFile = Annotated[Path | None, option("Draw: .png .svg .pdf.", OUTPUT, "--figure", show_default="none")]
+
+
+@takes_encoder_options
+def saliency_command(
+    checkpoint: Checkpoint,
+    images: Images,
+    target: TargetText = "self",
+    reference: ReferenceStore = None,
+    layers: Layers = None,
+    method: MethodName = None,
+    sigma: Sigma = 0.15,
+    samples: Samples = 25,
+    fusion: FusionRule = Fusion.mean_energy,
+    preset: Preset = SaliencyPreset.default,
+    against: Against = None,
+    encoder: dict[str, Any] = NO_OPTIONS,
+    engine: EngineName = Engine.own,
+    device: Device = "auto",
+    batch_size: NoisyBatch = 8,
+    seed: Seed = 0,
+    store: Store = None,
+    json: AsJson = False,
+    csv: AsCsv = False,
+    out: Out = None,
+    figure: FigureFile = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Draw where an encoder without classes finds what its embedding says: SmoothGrad-CAM of all layers at once, as in Fig. 2 of HyDeS.
+
+    Example: repro-probe saliency resnet50.pth photo.jpg --target similar-to=other.jpg --figure maps.png
+    """
+    kind = stdout_format(json=json, csv=csv)
+    from repr_probe.plots.semantic import check_figure
+    from repr_probe.visual.cam_maps import check_maps_suffix
+    from repr_probe.workflows.saliency import draw_saliency, saliency, save_maps
+
+    if out is not None:
+        check_maps_suffix(out)
+    if figure is not None:
+        check_figure(figure)
+    with shown(quiet):
+        results = saliency(
+            checkpoint, images, target=target, reference=reference or None, layers=layers or None, method=method and method.value, sigma=sigma,
+            samples=samples, fusion=fusion.value, preset=preset.value, engine=engine.value, against=against or (), device=device,
+            batch_size=batch_size, seed=seed, store=store, **encoder,
+        )  # fmt: skip
+    if out is not None:
+        save_maps(results, out)
+    if figure is not None:
+        from repr_probe.plots.overlays import save_figure
+
+        save_figure(draw_saliency(results), figure)
+    say(_rendered(results, kind))
+
+
+def _rendered(results: list[Saliency], kind: str) -> str:
+    from repr_probe.workflows.saliency import saliency_rows
+
+    rows = saliency_rows(results)
+    if kind == "json":
+        settings = {result.name: dict(result.maps.settings) for result in results}
+        return json_format.dumps({"kind": "saliency", "settings": settings, "rows": rows}, indent=2, default=str, allow_nan=False)
+    return _as_csv(rows) if kind == "csv" else "\n\n".join(_as_text(result) for result in results)
+
+
+def _as_csv(rows: list[dict[str, Any]]) -> str:
+    """One line a checkpoint, image and layer."""
+    written = io.StringIO()
+    table = csv_format.writer(written, lineterminator="\n")
+    table.writerow(["checkpoint", "image", "layer", "energy", "dead", "peak", "standard_error"])
+    for row in rows:
+        for layer, share in row["energy"].items():
+            table.writerow([row["checkpoint"], row["image"], layer, share, row["dead"].get(layer, ""), row["peak"], row["standard_error"]])
+    return written.getvalue()
+
+
+def _as_text(result: Saliency) -> str:
+    """A line an image, or a line a layer where that is narrower."""
+    from repr_probe.workflows.saliency import described, saliency_rows
+
+    rows = saliency_rows([result])
+    lines = [["image", *result.maps.layers, "peak", "SE"], *(_cells(row) for row in rows)]
+    if len(result.maps.layers) > max(6, len(rows)):
+        lines = [list(column) for column in zip(*lines, strict=True)]
+    reasons = [f"{image}, {layer}: no map, {reason}" for image, layer, reason in _reasons(rows)]
+    foot = "Of every layer: its share of the energy. Peak: of the fused map, in even shares; SE: its standard error over the samples."
+    return "\n".join([f"{result.name}: {described(result.maps)}", aligned(lines), *reasons, foot])
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    shares = ["dead" if layer in row["dead"] else f"{share:.1%}" for layer, share in row["energy"].items()]
+    return [row["image"], *shares, *("—" if row[key] is None else f"{row[key]:.{digits}f}" for key, digits in (("peak", 2), ("standard_error", 3)))]
+
+
+def _reasons(rows: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    return [(row["image"], layer, reason) for row in rows for layer, reason in row["dead"].items()]
