@@ -1,0 +1,165 @@
+"""What a user compares, opened: a result file, a store, a feature file or a checkpoint becomes one or several entries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from repr_probe.errors import FileFormatError, StoreError, UsageError
+from repr_probe.reports.comparison import KIND, MeasuredRow
+
+if TYPE_CHECKING:
+    from repr_probe.features.feature_set import Features
+    from repr_probe.reports.geometry_report import GeometryReport
+    from repr_probe.reports.probe_report import ProbeRow
+    from repr_probe.reports.semantic_report import SemanticReport
+
+
+@dataclass
+class Entry:
+    """One encoder: what is known of it already, and where the rest comes from.
+
+    rows: part -> its numbers.  features: of the images, where they are at hand.  semantic, probe: what the paired differences need.
+    source: a checkpoint or a feature file that can still be measured; None for a result file.
+    """
+
+    name: str
+    rows: dict[str, MeasuredRow] = field(default_factory=dict)
+    features: Features | None = None
+    semantic: SemanticReport | None = None
+    probe: ProbeRow | None = None
+    source: Any = None
+    is_checkpoint: bool = False
+
+
+def open_source(source: Any, *, dataset: str | Path | None, features_key: str | None, labels_key: str | None) -> list[Entry]:
+    """The entries of one argument: several for a result file that holds several reports.
+
+    With a data set, whatever is neither a result file nor a store is a checkpoint.
+    Raises UsageError and FileFormatError, each with one line that says what to do.
+    """
+    if hasattr(source, "measures") and hasattr(source, "to_dict"):
+        return [_of_report(source)]
+    if not isinstance(source, str | Path):
+        return [_given(source, dataset)]
+    path = Path(source)
+    if path.suffix.lower() == ".json" and path.is_file():
+        return _of_result_file(path)
+    name = path.name if path.exists() else str(source)
+    if dataset is not None and not (path / "meta.json").is_file():
+        return [Entry(name, source=source, is_checkpoint=True)]
+    if not path.exists():
+        raise UsageError(f"--dataset must name the images for {str(source)!r}, which is no file; got none; see repro-probe datasets")
+    return [Entry(name, features=_features(path, features_key, labels_key), source=source)]
+
+
+def _given(source: Any, dataset: str | Path | None) -> Entry:
+    """From Python: an encoder that is open, or features in any form that `as_features` takes."""
+    from repr_probe.features.door import as_features
+
+    if dataset is not None and not hasattr(source, "values") and not hasattr(source, "meta"):
+        return Entry(str(getattr(source, "name", type(source).__name__)), source=source, is_checkpoint=True)
+    features = as_features(source)
+    origin = features.provenance
+    return Entry(str(origin.get("encoder") or f"features {features.n_samples} x {features.n_features}"), features=features, source=source)
+
+
+def _features(path: Path, features_key: str | None, labels_key: str | None) -> Features:
+    from repr_probe.features.door import as_features
+
+    try:
+        return as_features(path, features_key=features_key, labels_key=labels_key)
+    except FileFormatError as error:
+        wanted = f"{path.name} must come with --dataset NAME|FOLDER if it is a checkpoint, else hold features or results"
+        raise FileFormatError(f"{wanted}; got {error}", code=error.code) from None
+
+
+def _of_report(report: Any) -> Entry:
+    part = str(report.to_dict()["kind"])
+    if part == "geometry":
+        return _of_geometry(report)
+    return Entry(report.name, {"semantic": row_of(report)}, semantic=report)
+
+
+def _of_result_file(path: Path) -> list[Entry]:
+    kind = _kind(path)
+    if kind in ("geometry", "geometry-list"):
+        from repr_probe.reports.read import read_report
+
+        reports: list[Any] = list(read_report(path))
+        return [_of_geometry(report) for report in reports]
+    if kind == "semantic":
+        from repr_probe.reports.semantic_read import read_semantic
+
+        report = read_semantic(path)
+        return [Entry(report.name, {"semantic": row_of(report)}, semantic=report)]
+    if kind == "probe":
+        return _of_probe_file(path)
+    found = "a comparison, whose sources can be compared again" if kind == KIND else f"kind {kind!r}"
+    raise FileFormatError(f"result file must be of kind 'geometry', 'semantic' or 'probe'; got {found}, in {path}")
+
+
+def _kind(path: Path) -> Any:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as failure:
+        raise FileFormatError(f"result file must be readable; got {failure.strerror!r} at {path}") from failure
+    except (ValueError, RecursionError) as failure:
+        raise FileFormatError(f"result file must hold JSON; got {path} ({' '.join(str(failure).split())})") from None
+    return document.get("kind") if isinstance(document, dict) else None
+
+
+def _of_probe_file(path: Path) -> list[Entry]:
+    from repr_probe.reports.probe_report import SCHEMA
+
+    document = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(document.get("schema"), int) or document["schema"] > SCHEMA:
+        raise FileFormatError(f"result file must have schema {SCHEMA} or older; got {document.get('schema')!r} in {path}; a newer version wrote it")
+    try:
+        return [Entry(str(row["name"]), {"probe": probe_row(document, row)}) for row in document["rows"]]
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as failure:
+        raise FileFormatError(f"result file must hold a whole report; got {path} ({type(failure).__name__}: {failure})") from failure
+
+
+def probe_row(document: Mapping[str, Any], row: Mapping[str, Any]) -> MeasuredRow:
+    """A row of a probe report (`ProbeReport.to_dict`) as numbers under flat keys."""
+    from repr_probe.reports.probe_measures import probe_measures
+
+    results: Sequence[Mapping[str, Any]] = row["results"]
+    origin = dict(row.get("provenance", {}))
+    told = {name: document.get(name) for name in ("dataset", "split", "train_split")}
+    images = {"fingerprint": origin["images"]} if "images" in origin else {}
+    return MeasuredRow(
+        name=str(row["name"]),
+        measures=probe_measures(results),
+        n_samples=int(results[0]["n_test"]),
+        n_classes=int(results[0]["n_classes"]),
+        provenance={**origin, **images, **told},
+        options=dict(document.get("options", {})),
+    )
+
+
+def row_of(report: GeometryReport | SemanticReport) -> MeasuredRow:
+    """The numbers of a geometry or semantic report with what is known of their making."""
+    return MeasuredRow(
+        report.name, dict(report.measures), report.n_samples, report.n_classes, tuple(report.class_names), dict(report.provenance),
+        dict(report.options), tuple(report.notes),
+    )  # fmt: skip
+
+
+def _of_geometry(report: GeometryReport) -> Entry:
+    """A result with the features it was measured on, where their store is still in the home."""
+    from repr_probe.features.store import FeatureStore
+    from repr_probe.files.home import features_folder
+
+    entry = Entry(report.name, {"geometry": row_of(report)})
+    key = report.provenance.get("store")
+    if isinstance(key, str) and key and (features_folder() / key / "meta.json").is_file():
+        try:
+            entry.features = FeatureStore.open(features_folder() / key).features()
+        except StoreError:
+            return entry  # a damaged store takes nothing from the numbers that the file holds
+    return entry
