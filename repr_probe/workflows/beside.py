@@ -1,0 +1,105 @@
+"""Several checkpoints beside each other on the same pictures, and the network with random weights they are compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from repr_probe import progress
+from repr_probe.errors import ReprProbeError, UsageError
+from repr_probe.workflows.short_form import short_form
+
+if TYPE_CHECKING:
+    from repr_probe.encoders.adapters.protocol import ImageEncoder
+    from repr_probe.preprocessing import InputSpec
+    from repr_probe.visual.pictures import Pictures
+
+
+def opened_beside(checkpoints: Sequence[str | Path | ImageEncoder], options: Mapping[str, Any], device: str) -> Iterator[ImageEncoder]:
+    """The checkpoints one after the other, each opened when its turn comes; the options are of the first alone."""
+    from repr_probe.encoders.load import load_encoder
+
+    for number, checkpoint in enumerate(checkpoints):
+        given = {} if number else dict(options)
+        if isinstance(checkpoint, str | Path):
+            encoder: ImageEncoder = load_encoder(checkpoint, device=device, **given)
+            for line in short_form(encoder.name, encoder.architecture, encoder.facts, encoder.input.sources):
+                progress.note(line)
+            for note in encoder.notes:
+                progress.note(f"{encoder.name}: {note}")
+            yield encoder
+        elif given:
+            raise UsageError(f"{next(iter(given))} must go with a checkpoint; got it beside an encoder that is open already")
+        else:
+            yield checkpoint
+
+
+def pictures_for(images: str | Path | Sequence[str | Path], encoder: ImageEncoder, first: InputSpec) -> Pictures:
+    """The pictures as this encoder sees them, cut to the same field of view as for the first one."""
+    from repr_probe.visual.pictures import read_pictures
+
+    input = encoder.input
+    if input.crop_pct != first.crop_pct:
+        progress.note(f"{encoder.name}: pictures are cut to {first.crop_pct:g} of their side as for the first, not to its own {input.crop_pct:g}")
+        input = input.override("the first checkpoint", crop_pct=first.crop_pct)
+    pictures = read_pictures(images, input)
+    for note in pictures.notes if first is encoder.input else ():
+        progress.note(note)
+    return pictures
+
+
+def same_view(one: InputSpec, other: InputSpec) -> bool:
+    """Whether two networks see the same part of a picture, at whatever size."""
+    return one.size[0] * other.size[1] == one.size[1] * other.size[0]
+
+
+def random_twin(encoder: ImageEncoder) -> ImageEncoder | str:
+    """The same architecture with random weights (seed 0), or why there is none."""
+    import torch
+
+    from repr_probe.encoders.load import load_encoder
+
+    try:
+        twin = load_encoder(encoder.architecture, image_size=encoder.input.size, device=str(encoder.device))
+    except ReprProbeError as failure:
+        return f"{encoder.architecture} cannot be built anew ({failure})"
+    own, other = list(encoder.module.parameters()), list(twin.module.parameters())
+    if all(one.shape == two.shape and torch.equal(one, two) for one, two in zip(own, other)):
+        return "its own weights are the random ones"
+    return twin
+
+
+@contextmanager
+def computing(encoder: ImageEncoder) -> Iterator[None]:
+    """Full float32 on the device where the encoder is, everything put back afterwards."""
+    from repr_probe.exact_pass import exact_pass, module_device
+
+    with exact_pass(encoder.module, module_device(encoder.module, "auto")):
+        yield
+
+
+def unique(name: str, taken: Collection[str]) -> str:
+    """`name`, or with a number behind it where it is taken.
+
+    >>> unique("a.pth", ["a.pth", "a.pth (2)"])
+    'a.pth (3)'
+    """
+    number, found = 1, name
+    while found in taken:
+        number += 1
+        found = f"{name} ({number})"
+    return found
+
+
+def numbered(path: str | Path, number: int) -> Path:
+    """The file of the n-th checkpoint: maps.npz, maps-2.npz, ..."""
+    path = Path(path)
+    return path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+
+
+def check_arrays(path: str | Path) -> None:
+    """Refuses another suffix than .npz before the work, not after."""
+    if Path(path).suffix.lower() != ".npz":
+        raise UsageError(f"the file of arrays must end in .npz; got {str(path)!r}")
