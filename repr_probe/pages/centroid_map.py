@@ -17,7 +17,7 @@ from repr_probe.reports.table import DASH
 UNIT = 1e-4  # of the cosines on the page: four decimals
 UNDEFINED = -32768
 MOST_CLASSES = 2000
-MOST_BYTES = 7_500_000  # of all maps of a page, which as text take a third more
+MOST_BYTES = 4_500_000  # of all maps of a page, which as text take a third more
 
 
 def map_data(page: PageContents) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def _class_tables(page: PageContents) -> str:
                 f'<td class="num">{_angle(row["positive_angle_mean"], f"{at}.positive_angle_mean")}</td>'
                 f'<td>{nearest}</td><td class="num">{_angle(row["nearest_angle"], f"{at}.nearest_angle")}</td></tr>'
             )
-        title = "Classes" if len(page.reports) == 1 else f"Classes, {page.names[place]}"
+        title = "Table of classes" if len(page.reports) == 1 else f"Table of classes, {page.names[place]}"
         inner = f'<div class="wide" tabindex="0" role="region" aria-label="{escape(title)}">{table(heads, rows)}</div>'
         parts.append(f"<details><summary>{escape(title)} ({len(rows):,})</summary>{inner}</details>")
     return "\n".join(parts)

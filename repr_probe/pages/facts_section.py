@@ -35,7 +35,8 @@ def caveats_section(page: PageContents) -> str:
 
 _ALWAYS = (
     "Two checkpoints compare at equal images, equal preprocessing and equal feature width. There is no test of a difference on this page.",
-    "The paper's rows were measured on its own images and with its own networks: they say what such numbers look like, not what they should be.",
+    "The paper's rows were measured on its own images and with its own networks: they say what such numbers look like, not what they should be. "
+    "Ranks depend on the number of features and of images.",
 )
 
 

@@ -44,13 +44,15 @@ def _table(page: PageContents, title: str, lines: Sequence[Line], references: di
     heads += [f'<th scope="col" class="num"><span class="key s{place}"></span>{escape(name)}</th>' for place, name in enumerate(page.names)]
     heads.append('<th scope="col">compared with</th>')
     body = [_row(page, one.definition, references.get(one.definition.key, ())) for one in lines]
-    return f'<h3>{escape(title)}</h3><div class="wide" tabindex="0" role="region" aria-label="{escape(title)}">{table(heads, body)}</div>'
+    return f'<h3>{escape(title)}</h3><div class="wide" tabindex="0" role="region" aria-label="{escape(title)}">{stacking(heads, body)}</div>'
 
 
 def _row(page: PageContents, definition: Definition, references: Sequence[Reference]) -> str:
     found = [report.measures.get(definition.key) for report in page.reports]
     cells = "".join(
-        f'<td class="num">{measured(one, definition, f"geometry.{place}.measures.{definition.key}")}</td>' for place, one in enumerate(found)
+        f'<td class="num s{place}" data-name="{escape(page.names[place])}">'
+        f'{measured(one, definition, f"geometry.{place}.measures.{definition.key}")}</td>'
+        for place, one in enumerate(found)
     )
     drawn = strip(found, page.names, references, definition)
     texts = "".join(f'<li class="{one.kind}">{escape(one.words)}: {escape(one.printed)}</li>' for one in references)
@@ -58,6 +60,11 @@ def _row(page: PageContents, definition: Definition, references: Sequence[Refere
         f'<tr id="{escape(definition.key)}"><th scope="row">{_name(definition)}</th>{cells}'
         f'<td class="refs">{drawn}<ul>{texts}</ul></td></tr>'
     )
+
+
+def stacking(heads: Sequence[str], body: Sequence[str]) -> str:
+    """A table whose rows become blocks on a narrow screen."""
+    return table(heads, body).replace("<table>", '<table class="measures">', 1)
 
 
 def _name(definition: Definition) -> str:

@@ -100,8 +100,7 @@
     pen.setTransform(sharp, 0, 0, sharp, 0, 0);
     pen.fillStyle = style.getPropertyValue("--page");
     pen.fillRect(0, 0, side, side);
-    margin = Math.min(0.26 * side, 120);
-    if ((side - margin) / view.size < 9.5) margin = 0; // no room for names
+    margin = room(side);
     const inner = side - margin, step = inner / view.size;
     pen.imageSmoothingEnabled = step < 1;
     pen.imageSmoothingQuality = "high";
@@ -114,6 +113,13 @@
       for (const [ink, width] of [["#000", 3], ["#fff", 1.4]]) { pen.strokeStyle = ink; pen.lineWidth = width; pen.strokeRect(x, y, Math.max(step, 3), Math.max(step, 3)); }
       pen.restore();
     }
+  };
+  const room = (side) => { // for the names of what is seen; none where they could not be read
+    const most = Math.min(0.3 * side, 150), size = Math.min(12, 0.86 * (side - most) / view.size);
+    if ((side - most) / view.size < 9.5) return 0;
+    pen.font = `${size}px system-ui, sans-serif`;
+    const shown = [view.x, view.y].flatMap((from) => order.slice(Math.floor(from), Math.ceil(from + view.size)));
+    return Math.min(most, 12 + Math.max(...shown.map((place) => pen.measureText(names[place]).width)));
   };
   const write = (style, inner, step) => {
     const size = Math.min(12, 0.86 * step);

@@ -8,12 +8,13 @@ from html import escape
 import numpy as np
 
 from repr_probe.pages.contents import PageContents
+from repr_probe.pages.geometry_section import stacking
 from repr_probe.pages.numbers import data, measured
 from repr_probe.pages.svg import BOTTOM, LEFT, RIGHT, TOP, Scale, axes, panel, picture
 from repr_probe.reports.html import items, table
 from repr_probe.reports.safe_text import printable, shorten
 from repr_probe.reports.semantic_definitions import DEFINITIONS
-from repr_probe.reports.semantic_layout import Section, p_text, sections
+from repr_probe.reports.semantic_layout import Section, p_text, row_reference, sections
 from repr_probe.reports.semantic_report import SemanticReport
 from repr_probe.reports.sources import PublishedValues
 
@@ -41,16 +42,30 @@ def _measures(page: PageContents, held: Sequence[tuple[int, SemanticReport]]) ->
     heads = ['<th scope="col">alignment</th>']
     heads += [f'<th scope="col" class="num"><span class="key s{place}"></span>{escape(page.names[place])}</th>' for place, _ in held]
     body = []
-    for key in dict.fromkeys(key for _, report in held for key in report.measures):
+    for key in dict.fromkeys(key for _, report in held for key, one in report.measures.items() if one.value is not None):
         definition = DEFINITIONS[key]
-        cells = "".join(f'<td class="num">{_cell(place, report, key)}</td>' for place, report in held)
+        cells = "".join(
+            f'<td class="num s{place}" data-name="{escape(page.names[place])}">{_cell(place, report, key)}</td>' for place, report in held
+        )
         name = f'<b>{escape(definition.symbol)}</b><span class="variant">{escape(definition.variant)}</span>'
         body.append(f'<tr><th scope="row">{name}</th>{cells}</tr>')
     note = (
         "Small digits: 95 % interval over classes, and p of the Mantel test. "
         "0: the distances of classes have nothing to do with the reference's; 1: they agree."
     )
-    return f'<p class="dim">{note}</p><div class="wide" tabindex="0" role="region" aria-label="alignment">{table(heads, body)}</div>'
+    drawn = f'<div class="wide" tabindex="0" role="region" aria-label="alignment">{stacking(heads, body)}</div>'
+    return f'<p class="dim">{note}</p>{drawn}{items("Undefined", _undefined(held))}'
+
+
+def _undefined(held: Sequence[tuple[int, SemanticReport]]) -> list[str]:
+    """One line a reason, with the symbols of the measures that no checkpoint has."""
+    values = {key for _, report in held for key, one in report.measures.items() if one.value is not None}
+    reasons: dict[str, dict[str, None]] = {}
+    for _, report in held:
+        for key, one in report.measures.items():
+            if key not in values:
+                reasons.setdefault(printable(one.reason or "undefined"), {})[DEFINITIONS[key].symbol] = None
+    return [f"{', '.join(symbols)}: {reason}" for reason, symbols in reasons.items()]
 
 
 def _cell(place: int, report: SemanticReport, key: str) -> str:
@@ -62,8 +77,8 @@ def _cell(place: int, report: SemanticReport, key: str) -> str:
 
 def _scatter(report: SemanticReport, name: str, place: int) -> str:
     """Each pair of classes: distance in the representation against the reference's; cells of a grid where there are too many to draw."""
-    reference = next((one for one in _REFERENCES if one in report.references), None)
-    if reference is None or report.centroid_cosine is None:
+    reference = row_reference(report)
+    if reference not in report.references or report.centroid_cosine is None:
         return ""
     upper = np.triu_indices(len(report.classes), 1)
     across, up = 1.0 - report.centroid_cosine[upper], np.asarray(report.references[reference])[upper]
@@ -77,7 +92,7 @@ def _scatter(report: SemanticReport, name: str, place: int) -> str:
     dots = _dots(report, (upper[0][finite], upper[1][finite]), across, up, x, y, place) if few else _cells(across, up, x, y, place)
     alt = f"Scatter of {len(across):,} pairs of classes of {printable(name)}: 1 - cosine of prototypes against {_REFERENCES[reference]}"
     drawing = picture([axes(x, y, "1 - cosine of class prototypes", _REFERENCES[reference]), dots], alt)
-    return panel(shorten(name, 44), drawing, f"{len(across):,} pairs of classes" + ("" if few else "; darker: more pairs"))
+    return panel(shorten(name, 44), drawing, f"{len(across):,} pairs of classes" + ("" if few else "; stronger colour: more pairs"))
 
 
 def _ends(values: np.ndarray) -> tuple[float, float]:

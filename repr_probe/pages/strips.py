@@ -26,7 +26,9 @@ def strip(measurements: Sequence[Measurement | None], names: Sequence[str], refe
     x = _scale(min(every), max(every))
     parts = [f'<line class="axis" x1="{x.start - 6}" x2="{x.end + 6}" y1="{_LINE}" y2="{_LINE}"/>']
     parts += [_reference(x, one) for one in references]
-    parts += [_value(x, place, value, names[place], definition) for place, value in values]
+    middle = (len(measurements) - 1) / 2  # each checkpoint a little lower than the one before: equal values stay apart
+    apart = min(4.0, 14.0 / len(measurements))
+    parts += [_value(x, place, value, _LINE + (place - middle) * apart, names[place], definition) for place, value in values]
     parts.append(f'<text class="tick" x="{x.start - 6}" y="36">{tick_text(float(f"{x.low:.3g}"))}</text>')
     parts.append(f'<text class="tick end" x="{x.end + 6}" y="36">{tick_text(float(f"{x.high:.3g}"))}</text>')
     told = [f"{printable(names[place])} {number_text(value, definition)}" for place, value in values]
@@ -53,9 +55,9 @@ def _reference(x: Scale, reference: Reference) -> str:
     return f'<rect class="measured" x="{places[0] - 4}" y="{_LINE - 4}" width="8" height="8">{title}</rect>'
 
 
-def _value(x: Scale, place: int, value: float, name: str, definition: Definition) -> str:
+def _value(x: Scale, place: int, value: float, y: float, name: str, definition: Definition) -> str:
     title = f"<title>{escape(printable(name))}: {escape(number_text(value, definition))}</title>"
-    return f'<circle class="dot s{place}" cx="{x(value)}" cy="{_LINE}" r="5">{title}</circle>'
+    return f'<circle class="dot s{place}" cx="{x(value)}" cy="{y:.1f}" r="4.5">{title}</circle>'
 
 
 STRIP_LEGEND = (
