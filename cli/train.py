@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from repr_probe.errors import UsageError
+from repr_probe.errors import ReprProbeError, UsageError
 
 from .columns import aligned
 from .display import shown
@@ -92,15 +92,17 @@ def train_command(
             from repr_probe.workflows.sweep import sweep as run_sweep
 
             swept = run_sweep(chosen, sweep, out=out)
-            lines, stopped = [aligned(swept.table()), str(swept.folder)], swept.stopped_by
+            lines, stopped, failures = [aligned(swept.table()), str(swept.folder)], swept.stopped_by, swept.failures
         else:
             result = train(chosen, out=out, resume=resume, dry_run=dry_run, tensorboard=tensorboard)
-            lines, stopped = [_line(result)], result.stopped_by
+            lines, stopped, failures = [_line(result)], result.stopped_by, {}
     if is_first_process():
         for line in lines:
             say(line)
     if stopped is not None:
         raise typer.Exit(INTERRUPTED)
+    if failures:
+        raise ReprProbeError(f"every run of the sweep must end well; got {len(failures)} that failed: {', '.join(failures)}; sweep.csv says why")
 
 
 def _require_alone(given: dict[str, bool]) -> None:

@@ -55,14 +55,14 @@ class TrainConfig:
     """A run. Defaults are the paper's for ImageNet-sized images; `read_config` adds those that follow from the data set.
 
     method: hydes, supervised, simclr, byol, swav, barlow-twins, vicreg, dino or resa.  options: the method's own (alpha, beta, kappa ...).
-    dataset, data_root, split, limit: as in `open_dataset` (split None: its default); the draw of `limit` images is made by `seed`.
+    dataset, data_root, split, limit: as in `open_dataset`, but split None is train, and of a folder without splits all; `seed` draws `limit` images.
     arch: a network's name; stem: "cifar" puts a 3 x 3 convolution and no pooling in front of a ResNet; width: channels of a slim ResNet's
     first stage (64 in the full one); projector: widths of the head's layers, () for no head, None for the method's own; norm: BatchNorm between them.
     global_size, local_size: pixels; *_area: shares of the image that a crop shows; strength: of the colour jitter; flip, grey: probabilities.
     turn: degrees up to which views are rotated; shrink: share by which they may grow smaller, into black (both 0 in DINO's recipe).
     mean, std: per channel of pixels in [0, 1], None for ImageNet's; one value makes images grey.
     batch_size: of a step over all ranks.  warmup_epochs: of linear rise.  precision: auto is bf16 on CUDA, else fp32.
-    eval_every, checkpoint_every: epochs (0: never, beside the last); checkpoint_steps: steps, None for none; keep: newest checkpoints kept.
+    eval_every: epochs (0: never); checkpoint_every: epochs (0: the last only); checkpoint_steps: steps, None for none; keep: newest checkpoints kept.
     export_dtype: float16 halves the file of the finished backbone; normalisation layers stay in float32.
 
     >>> TrainConfig(dataset="cifar10", options={"kappa": 10.0}).options["kappa"]
@@ -72,7 +72,7 @@ class TrainConfig:
     dataset: str
     method: str = "hydes"
     data_root: str | None = None
-    split: str | None = "train"
+    split: str | None = None
     limit: int | None = None
     arch: str = "torchvision:resnet18"
     stem: str = "imagenet"
@@ -120,6 +120,8 @@ class TrainConfig:
             if name != "options":
                 object.__setattr__(self, name, _fitted(name, hint, getattr(self, name)))
         object.__setattr__(self, "options", dict(self.options))
+        if self.split is None and not _is_folder_without_train(self.dataset):
+            object.__setattr__(self, "split", "train")
         _check_words(self)
         _check_numbers(self)
 
@@ -158,7 +160,7 @@ def config_from(stated: Mapping[str, Any]) -> TrainConfig:
 
 
 def defaults_for(dataset: str) -> dict[str, Any]:
-    """What follows from the data set: image sizes, stem and batch size of known ones, no split for a folder that has none.
+    """What follows from the data set: image sizes, stem and batch size of known ones.
 
     >>> defaults_for("cifar10")["global_size"], defaults_for("imagenet")
     (32, {'batch_size': 512})
@@ -176,9 +178,7 @@ def defaults_for(dataset: str) -> dict[str, Any]:
         "imagenet": {"batch_size": 512},
         "imagenet100": {"batch_size": 512},
     }  # fmt: skip
-    folder = Path(dataset)
-    plain = name not in CATALOG and folder.is_dir() and not (folder / "train").is_dir()
-    return {"split": None} if plain else known.get(name, {})
+    return known.get(name, {})
 
 
 def read_config(path: str | Path | None = None, overrides: Mapping[str, Any] | None = None) -> TrainConfig:
@@ -243,6 +243,11 @@ def differences(before: TrainConfig, after: TrainConfig) -> list[str]:
         for name in sorted({*first, *second})
         if first.get(name) != second.get(name)
     ]
+
+
+def _is_folder_without_train(dataset: str) -> bool:
+    folder = Path(dataset)
+    return dataset.lower().partition(":")[0] not in CATALOG and folder.is_dir() and not (folder / "train").is_dir()
 
 
 def _option_name(name: str, method: str) -> str:

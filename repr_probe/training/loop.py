@@ -16,6 +16,7 @@ from repr_probe.errors import StoreError, UsageError
 from repr_probe.training.averages import Averages
 from repr_probe.training.config import TrainConfig
 from repr_probe.training.export import write_backbone
+from repr_probe.training.memory import explained_memory
 from repr_probe.training.parts import Assemble, Parts
 from repr_probe.training.precision import tuned_convolutions
 from repr_probe.training.ranks import Ranks, joined
@@ -93,8 +94,10 @@ def run_training(
         old = not dry_run and ranks.first_does(folder.config_file.exists)
         if old:  # what stands against going on is said before the data set is read
             ranks.first_does(lambda: folder.begin(config, resume=resume))
-        stop = world.enter_context(StopRequest())
-        run = Run(config, folder, ranks, (assemble or _usual_assembly())(config, ranks), stop, monitor=monitor, dry_run=dry_run)
+        world.enter_context(explained_memory(batch_size=config.batch_size, world_size=ranks.world_size, device=ranks.device))
+        parts = (assemble or _usual_assembly())(config, ranks)
+        stop = world.enter_context(StopRequest())  # until here there is nothing to save, and a signal ends the process at once
+        run = Run(config, folder, ranks, parts, stop, monitor=monitor, dry_run=dry_run)
         if not dry_run and not old:  # and a folder is made only for a run that can begin
             ranks.first_does(lambda: folder.begin(config, resume=resume))
         if resume and not dry_run:

@@ -58,6 +58,7 @@ class RunFolder:
         """Write the state of `state["step"]`, then remove all but the `keep` newest; raises StoreError with every older one intact."""
         path = self.checkpoint_path(int(state["step"]))
         save_state(path, state)
+        self._sync_metrics()
         for old in self.checkpoints()[:-keep]:
             old.unlink(missing_ok=True)
         return path
@@ -83,12 +84,19 @@ class RunFolder:
     # --- metrics
 
     def append_metrics(self, record: Mapping[str, Any]) -> None:
-        """One line of JSON, on disk when this returns; numbers that are not finite become null."""
+        """One line of JSON, to be read by others when this returns; numbers that are not finite become null.
+
+        It survives the end of the process, and with the next checkpoint that of the machine: to wait for the disk after every step takes
+        longer than a small step itself.
+        """
         line = json.dumps({name: _finite(value) for name, value in record.items()}, allow_nan=False)
         with explained(self.metrics_file), self.metrics_file.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+
+    def _sync_metrics(self) -> None:
+        if self.metrics_file.exists():
+            with explained(self.metrics_file), self.metrics_file.open("ab") as file:
+                os.fsync(file.fileno())
 
     def metrics(self) -> Iterator[dict[str, Any]]:
         """The records in order; a last line that was cut is left out."""

@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from repr_probe.training.config import TrainConfig
-from repr_probe.training.memory import explained_memory
 from repr_probe.training.networks import convert_for_ranks
 from repr_probe.training.optimiser import adamw, learning_rate_at
 from repr_probe.training.precision import autocast
@@ -52,17 +51,16 @@ class Stepper:
         learning_rate = self.learning_rate(step)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate
-        with explained_memory(batch_size=config.batch_size, world_size=ranks.world_size, device=ranks.device):
-            views = [view.contiguous(memory_format=self.layout) for view in batch.views]
-            with autocast(config.precision, ranks.device):
-                result = self.model(views, batch.labels)
-            self.optimiser.zero_grad(set_to_none=True)
-            result.loss.backward()
-            scalars = {"loss": result.loss, **result.terms, "gradient_norm": gradient_norm(self.objective.parameters())}
-            if (spread := self.spread.take()) is not None:
-                scalars["feature_spread"] = spread
-            reading = read_later(scalars, ranks, stop=stop, step=step + 1, learning_rate=learning_rate, waited=batch.wait)
-            self.optimiser.step()
+        views = [view.contiguous(memory_format=self.layout) for view in batch.views]
+        with autocast(config.precision, ranks.device):
+            result = self.model(views, batch.labels)
+        self.optimiser.zero_grad(set_to_none=True)
+        result.loss.backward()
+        scalars = {"loss": result.loss, **result.terms, "gradient_norm": gradient_norm(self.objective.parameters())}
+        if (spread := self.spread.take()) is not None:
+            scalars["feature_spread"] = spread
+        reading = read_later(scalars, ranks, stop=stop, step=step + 1, learning_rate=learning_rate, waited=batch.wait)
+        self.optimiser.step()
         self.objective.after_step((step + 1) / self.total_steps)
         return reading
 

@@ -113,7 +113,7 @@ def solarise(views: torch.Tensor) -> torch.Tensor:
 def to_device(arrays: Sequence[np.ndarray], device: torch.device) -> list[torch.Tensor]:
     """Arrays of one dtype as tensors on `device`, in one transfer that nothing waits for."""
     if device.type == "cpu" or not arrays:
-        return [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays]
+        return [torch.from_numpy(np.require(array, requirements=["C", "W"])) for array in arrays]  # torch warns of memory it may not write to
     flat = torch.from_numpy(np.concatenate([array.ravel() for array in arrays]))
     flat = (flat.pin_memory() if device.type == "cuda" else flat).to(device, non_blocking=True)
     parts = flat.split([array.size for array in arrays])

@@ -71,3 +71,11 @@ def test_a_sweep_trains_once_for_every_value_and_goes_on(run, tmp_path: Path):
 def test_a_sweep_takes_no_options_of_a_single_run(run, option, tmp_path):
     done = run(*TINY, "--sweep", "kappa=1,10", *option)
     assert done.code == 2 and f"{option[0]} must go with a single run; got it beside --sweep" in done.err
+
+
+def test_a_sweep_with_a_run_that_failed_says_which(run, tmp_path: Path):
+    arguments = (*TINY, "--epochs", "1", "--set", "eval_every=0", "--sweep", "learning_rate=0.001,1e30", "--out", str(tmp_path))
+    done = run(*arguments, "--quiet")
+    assert done.code == 1 and done.err.startswith("error: every run of the sweep must end well; got 1 that failed: learning_rate=1e+30"), done.err
+    assert "1 (1 failed)" in done.out or "0 (1 failed)" in done.out
+    assert "loss and gradients must be finite" in (tmp_path / "sweep.csv").read_text()

@@ -36,12 +36,16 @@ def test_a_file_comes_back(name, rate, widths, word, flag):
 
 
 def test_what_is_none_against_its_default_comes_back_too(tmp_path: Path):
-    config = config_from({"dataset": "digits", "split": None, "mean": None, "std": None})
-    assert (config.split, config.mean) == (None, None) and config_from(tomllib.loads(config.to_toml())) == config
+    config = config_from({"dataset": "digits", "mean": None, "std": None})
+    assert config.mean is None and config_from(tomllib.loads(config.to_toml())) == config
+
+
+def test_a_folder_without_splits_is_trained_on_whole(tmp_path: Path):
     (tmp_path / "cats").mkdir()
-    assert config_from({"dataset": str(tmp_path)}).split is None  # a folder without splits is trained on whole
+    config = TrainConfig(dataset=str(tmp_path))
+    assert config.split is None and config_from(tomllib.loads(config.to_toml())) == config
     (tmp_path / "train").mkdir()
-    assert config_from({"dataset": str(tmp_path)}).split == "train"
+    assert TrainConfig(dataset=str(tmp_path)).split == "train" == TrainConfig(dataset="cifar10").split
 
 
 def test_overrides_go_before_the_file(tmp_path: Path):

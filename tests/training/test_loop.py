@@ -92,7 +92,7 @@ def test_the_update_is_adamw_on_the_mean_gradient(tmp_path):
     matrices = [parameter for parameter in twin.parameters() if parameter.ndim > 1]
     vectors = [parameter for parameter in twin.parameters() if parameter.ndim == 1]
     optimiser = torch.optim.AdamW([{"params": matrices, "weight_decay": 0.01}, {"params": vectors, "weight_decay": 0.0}])
-    feed = tiny.Feed(SimpleNamespace(rank=0, world_size=1))
+    feed = tiny.Feed(SimpleNamespace(rank=0, world_size=1, device=torch.device("cpu")))
     batches = [batch for epoch in range(3) for batch in feed.epoch(epoch)]
     for step, batch in enumerate(batches):
         for group in optimiser.param_groups:
