@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -79,6 +80,10 @@ class _Tiles:
         self.bank_block = int(np.clip(memory // (4 * 16 * width), 64, _BANK_BLOCK))
         self.tile = int(np.clip(memory // (4 * size * self.bank_block * self.threads), 1, _QUERY_TILE))
         self.query_block = max(self.tile, memory // (2 * (16 * width + 16 * k)))
+        self.rooms: SimpleQueue[torch.Tensor] = SimpleQueue()  # of cosines, one a thread: freed ones would pile up in the allocator's arenas
+        largest = min(self.tile, len(queries)) * min(self.bank_block, len(bank))
+        for _ in range(self.threads):
+            self.rooms.put(torch.empty(largest, dtype=self.dtype, device=device))
 
     def search(self) -> torch.Tensor:
         """(n_queries, k) int64 keys, best first."""
@@ -112,7 +117,8 @@ class _Tiles:
         """Put one more block of the bank into the best keys of these queries."""
         import torch
 
-        cosines = self.cosines(tile, columns, start)
+        room = self.rooms.get()
+        cosines = self.cosines(tile, columns, start, room)
         keys = None if tile.best.shape[1] < self.k else _above(cosines, tile.worst, start)
         if keys is None:
             if self.precise:  # the largest values may tie with others: only keys know which go first
@@ -121,12 +127,14 @@ class _Tiles:
             else:
                 keys = _keys(*_largest(cosines, self.k, start))
         tile.add(keys, self.k)
+        self.rooms.put(room)
 
-    def cosines(self, tile: _Tile, columns: torch.Tensor, start: int) -> torch.Tensor:
-        """(queries of the tile, columns) float32, -inf where a query is the column itself."""
+    def cosines(self, tile: _Tile, columns: torch.Tensor, start: int, room: torch.Tensor) -> torch.Tensor:
+        """(queries of the tile, columns) float32, -inf where a query is the column itself; written into `room`."""
         import torch
 
-        cosines = tile.rows @ columns
+        shape = len(tile.rows), columns.shape[1]
+        cosines = torch.mm(tile.rows, columns, out=room[: shape[0] * shape[1]].view(shape))
         if self.precise:
             cosines = cosines.mul_(_GRID).round_().div_(_GRID).float()  # float32 alone would keep the noise of a cosine of 0
         if self.own is not None:

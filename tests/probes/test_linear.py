@@ -65,6 +65,21 @@ def test_gradient_at_the_optimum_by_differences():
         assert abs(slope) < 2e-6
 
 
+def test_small_penalties_stop_within_a_millionth_of_the_least_loss():
+    """A gradient of 1e-6 alone stops here a hundred times further above the optimum than that."""
+    from sklearn.linear_model import LogisticRegression
+
+    rows, codes, *_ = blobs(n_train=300, noise=1.0)
+    scaled = standardised(rows)
+    found = fit_logistic(scaled, codes, 8, np.array([1e-7, 1e-6, 1e-5]))
+    assert found.converged.all()
+    for l2, loss in zip((1e-7, 1e-6, 1e-5), found.losses, strict=True):
+        ready = scaled.block(0, len(rows))
+        theirs = LogisticRegression(C=1 / (len(rows) * l2), solver="newton-cg", tol=1e-11, max_iter=500).fit(ready, codes)
+        least = loss_of(np.vstack([theirs.coef_.T, theirs.intercept_]), ready, codes, l2)
+        assert loss <= least * (1 + 1e-6)
+
+
 def test_penalties_together_equal_penalties_alone():
     rows, codes, *_ = blobs(n_train=200)
     together = fit_logistic(standardised(rows), codes, 8, np.array([1e-3, 1e-1, 10.0]))
@@ -148,7 +163,7 @@ def test_a_fit_that_does_not_converge_is_said(monkeypatch):
     monkeypatch.setattr(logistic, "MAX_ITERATIONS", 2)
     found = linear(*blobs(), l2=1e-6)
     assert found.converged is False
-    assert any(note.startswith("not converged to a gradient of 1e-06 for l2 = 1e-06 (") for note in found.notes)
+    assert any(note.startswith("not converged to a gradient of 1e-06 and a loss within 1e-06 of the least for l2 = 1e-06 (") for note in found.notes)
 
 
 def test_absent_classes_strings_and_top5():
