@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from repr_probe.workflows.beside import computing, numbered, opened_beside, pictures_for, unique
+from repr_probe.workflows.beside import computing, labelled, numbered, opened_beside, pictures_for, unique
 from repr_probe.workflows.encoder_options import EncoderOptions, checked_options
 
 if TYPE_CHECKING:
@@ -31,8 +31,7 @@ class Attended:
     @property
     def label(self) -> str:
         """The name, with a word on weights that nobody has trained."""
-        weights = str(self.maps.settings["identity"].get("weights", ""))
-        return f"{self.name} ({weights})" if weights.startswith("random") else self.name
+        return labelled(self.name, self.maps.settings["identity"])
 
 
 def attention(
@@ -62,12 +61,12 @@ def attention(
     first = None
     for network in opened_beside([checkpoint, *against], checked_options(encoder), device):
         first = first or network.input
-        pictures = pictures_for(images, network, first)
+        pictures, input = pictures_for(images, network, first)
         with computing(network):
             maps = attention_maps(
                 network, pictures.images, reduce=reduce, heads=per_head, blocks=blocks, renormalise=renormalise, batch_size=batch_size
             )  # fmt: skip
-        more = {"images": list(pictures.names), "picture_notes": list(pictures.notes), "versions": package_versions()}
+        more = {"images": list(pictures.names), "picture_notes": list(pictures.notes), "input": input.to_dict(), "versions": package_versions()}
         maps = replace(maps, settings={**maps.settings, **more})
         found.append(Attended(unique(network.name, [one.name for one in found]), pictures, maps))
     return found
@@ -92,14 +91,19 @@ def attention_rows(results: Sequence[Attended]) -> list[dict[str, Any]]:
     return rows
 
 
-def described(maps: AttentionMaps) -> str:
-    """What the maps are, in one line."""
-    said = maps.settings
-    blocks = {"mean": f"mean of {maps.n_blocks} blocks", "last": f"last of {maps.n_blocks} blocks", "rollout": f"rollout of {maps.n_blocks} blocks"}
-    which = f"mean of blocks {', '.join(map(str, said['blocks']))}" if said["blocks"] else blocks[said["reduce"]]
-    heads = f"each of {maps.n_heads} heads" if said["heads"] else f"mean of {maps.n_heads} heads"
-    query = {"class token": "class token to patches"}.get(maps.query, maps.query)
-    return f"attention, {query}; {which}, {heads}" + ("; each map sums to 1" if said["renormalise"] else "")
+def described(*maps: AttentionMaps) -> str:
+    """What the maps are, in one line, without the numbers that differ between them."""
+    said = maps[0].settings
+    n_blocks = "".join(f"{count} " for count in _common({each.n_blocks for each in maps}))
+    n_heads = "".join(f"{count} " for count in _common({each.n_heads for each in maps}))
+    which = f"mean of blocks {', '.join(map(str, said['blocks']))}" if said["blocks"] else f"{said['reduce']} of {n_blocks or 'all '}blocks"
+    heads = "each head" if said["heads"] else f"mean of {n_heads or 'all '}heads"
+    queries = dict.fromkeys("class token to patches" if each.query == "class token" else each.query for each in maps)
+    return f"attention, {' or '.join(queries)}; {which}, {heads}" + ("; each map sums to 1" if said["renormalise"] else "")
+
+
+def _common(counts: set[int]) -> set[int]:
+    return counts if len(counts) == 1 else set()
 
 
 def draw_attention(results: Sequence[Attended]) -> Figure:
@@ -117,9 +121,8 @@ def draw_attention(results: Sequence[Attended]) -> Figure:
                 rows.setdefault(label, []).append((result.pictures.shown[image], one))
                 captions.setdefault(label, []).append(texts[result.name, name, head])
     first = results[0]
-    whats = list(dict.fromkeys(described(result.maps) for result in results))
     titles = [Path(name).stem for name in first.pictures.names]
-    return picture_grid(rows, titles, images=list(first.pictures.shown), heading=" | ".join(whats), captions=captions)
+    return picture_grid(rows, titles, images=list(first.pictures.shown), heading=described(*(result.maps for result in results)), captions=captions)
 
 
 def save_attention(results: Sequence[Attended], path: str | Path) -> list[Path]:

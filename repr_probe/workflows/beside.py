@@ -27,8 +27,6 @@ def opened_beside(checkpoints: Sequence[str | Path | ImageEncoder], options: Map
             encoder: ImageEncoder = load_encoder(checkpoint, device=device, **given)
             for line in short_form(encoder.name, encoder.architecture, encoder.facts, encoder.input.sources):
                 progress.note(line)
-            for note in encoder.notes:
-                progress.note(f"{encoder.name}: {note}")
             yield encoder
         elif given:
             raise UsageError(f"{next(iter(given))} must go with a checkpoint; got it beside an encoder that is open already")
@@ -36,8 +34,8 @@ def opened_beside(checkpoints: Sequence[str | Path | ImageEncoder], options: Map
             yield checkpoint
 
 
-def pictures_for(images: str | Path | Sequence[str | Path], encoder: ImageEncoder, first: InputSpec) -> Pictures:
-    """The pictures as this encoder sees them, cut to the same field of view as for the first one."""
+def pictures_for(images: str | Path | Sequence[str | Path], encoder: ImageEncoder, first: InputSpec) -> tuple[Pictures, InputSpec]:
+    """The pictures as this encoder sees them, cut to the same field of view as for the first one, and the preprocessing that made them."""
     from repr_probe.visual.pictures import read_pictures
 
     input = encoder.input
@@ -47,12 +45,7 @@ def pictures_for(images: str | Path | Sequence[str | Path], encoder: ImageEncode
     pictures = read_pictures(images, input)
     for note in pictures.notes if first is encoder.input else ():
         progress.note(note)
-    return pictures
-
-
-def same_view(one: InputSpec, other: InputSpec) -> bool:
-    """Whether two networks see the same part of a picture, at whatever size."""
-    return one.size[0] * other.size[1] == one.size[1] * other.size[0]
+    return pictures, input
 
 
 def random_twin(encoder: ImageEncoder) -> ImageEncoder | str:
@@ -91,6 +84,16 @@ def unique(name: str, taken: Collection[str]) -> str:
         number += 1
         found = f"{name} ({number})"
     return found
+
+
+def labelled(name: str, identity: Mapping[str, Any]) -> str:
+    """The name, with a word on weights that nobody has trained.
+
+    >>> labelled("timm:vit_tiny", {"weights": "random, seed 0"})
+    'timm:vit_tiny (random weights, seed 0)'
+    """
+    weights = str(identity.get("weights", ""))
+    return f"{name} ({weights.replace('random', 'random weights', 1)})" if weights.startswith("random") else name
 
 
 def numbered(path: str | Path, number: int) -> Path:

@@ -1,0 +1,146 @@
+"""repro-probe hypercolumns: inner layers as colours, section VI-A, Fig. 4."""
+
+from __future__ import annotations
+
+import csv as csv_format
+import io
+import json as json_format
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .columns import aligned
+from .display import shown
+from .encoder_options import NO_OPTIONS, takes_encoder_options
+from .formats import AsCsv, AsJson, stdout_format
+from .options import ENCODER, OUTPUT, RUN, BatchSize, Checkpoint, Debug, Device, Quiet, Seed, option
+from .output import say
+
+if TYPE_CHECKING:
+    from repr_probe.workflows.hypercolumns import Decomposed
+
+MAP = "Map"
+
+
+class Fit(StrEnum):
+    """What a principal component is of."""
+
+    joint = "joint"
+    per_image = "per-image"
+
+
+class Scaling(StrEnum):
+    """What each layer is multiplied with."""
+
+    equal_trace = "equal-trace"
+    none = "none"
+    z_score = "z-score"
+    channels = "channels"
+    position = "position"
+
+
+class Precision(StrEnum):
+    """In which the components are computed."""
+
+    float64 = "float64"
+    float32 = "float32"
+
+
+Images = Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Image files, and folders of them.")]
+Layers = Annotated[list[str] | None, option("stages, all (every block) or a name; repeatable.", MAP, show_default="stages")]
+FitKind = Annotated[Fit, option("joint: a colour means the same in all images; per-image: as in the paper.", MAP, "--fit")]
+ScalingKind = Annotated[Scaling, option("equal-trace: every layer has the same variance; z-score: every channel.", MAP, "--scaling")]
+NoRandom = Annotated[bool, option("Leave out the same network with random weights.", MAP, "--no-random")]
+Digits = Annotated[Precision, option("float32 halves the memory.", RUN, "--precision")]
+Against = Annotated[list[str] | None, option("Another checkpoint, drawn beside; repeatable.", ENCODER, metavar="CHECKPOINT", show_default="none")]
+Out = Annotated[Path | None, option("Write scores and colours: .npz; further ones get -2, -3, -random.", OUTPUT, show_default="none")]
+FigureFile = Annotated[Path | None, option("Draw: .png .svg .pdf.", OUTPUT, "--figure", show_default="none")]
+
+
+@takes_encoder_options
+def hypercolumns_command(
+    checkpoint: Checkpoint,
+    images: Images,
+    layers: Layers = None,
+    fit: FitKind = Fit.joint,
+    scaling: ScalingKind = Scaling.equal_trace,
+    no_random: NoRandom = False,
+    against: Against = None,
+    encoder: dict[str, Any] = NO_OPTIONS,
+    precision: Digits = Precision.float64,
+    device: Device = "auto",
+    batch_size: BatchSize = 8,
+    seed: Seed = 0,
+    json: AsJson = False,
+    csv: AsCsv = False,
+    out: Out = None,
+    figure: FigureFile = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Draw what the inner layers of an encoder tell apart: exact PCA of hypercolumns as colours, beside random weights, as in Fig. 4 of HyDeS.
+
+    Example: repro-probe hypercolumns resnet50.pth photos --against vicreg.pth --figure hypercolumns.png
+    """
+    kind = stdout_format(json=json, csv=csv)
+    from repr_probe.plots.semantic import check_figure
+    from repr_probe.workflows.beside import check_arrays
+    from repr_probe.workflows.hypercolumns import draw_hypercolumns, hypercolumns, save_hypercolumns
+
+    if out is not None:
+        check_arrays(out)
+    if figure is not None:
+        check_figure(figure)
+    with shown(quiet):
+        results = hypercolumns(
+            checkpoint, images, layers=layers or "stages", fit=fit.value, scaling=scaling.value, precision=precision.value, random=not no_random,
+            against=against or (), device=device, batch_size=batch_size, seed=seed, **encoder,
+        )  # fmt: skip
+    if out is not None:
+        save_hypercolumns(results, out)
+    if figure is not None:
+        from repr_probe.plots.overlays import save_figure
+
+        save_figure(draw_hypercolumns(results), figure)
+    say(_rendered(results, kind))
+
+
+def _rendered(results: list[Decomposed], kind: str) -> str:
+    from repr_probe.workflows.hypercolumns import hypercolumn_rows
+
+    rows = hypercolumn_rows(results)
+    if kind == "json":
+        settings = {result.name: dict(result.pca.settings) for result in results}
+        return json_format.dumps({"kind": "hypercolumns", "settings": settings, "rows": rows}, indent=2, default=str, allow_nan=False)
+    return _as_csv(rows) if kind == "csv" else "\n\n".join(_as_text(result) for result in results)
+
+
+def _as_csv(rows: list[dict[str, Any]]) -> str:
+    """One line a checkpoint, component and layer."""
+    written = io.StringIO()
+    table = csv_format.writer(written, lineterminator="\n")
+    table.writerow(["checkpoint", "component", "explained", "correlation", "layer", "loading_share", "trace_share", "raw_trace_share"])
+    for row in rows:
+        for layer, share in row["loading_share"].items():
+            shares = (share, row["trace_share"][layer], row["raw_trace_share"][layer])
+            table.writerow([row["checkpoint"], row["component"], row["explained"], row["correlation"], layer, *shares])
+    return written.getvalue()
+
+
+def _as_text(result: Decomposed) -> str:
+    from repr_probe.workflows.hypercolumns import described, hypercolumn_rows
+
+    rows = hypercolumn_rows([result])
+    matched = rows[0]["correlation"] is not None
+    lines = [["", "explained", *(["r with the first"] if matched else []), *result.pca.layers]]
+    for key, text in (("raw_trace_share", "all, before scaling"), ("trace_share", "all, scaled")):
+        lines.append([text, "", *([""] if matched else []), *(f"{share:.1%}" for share in rows[0][key].values())])
+    for row in rows:
+        correlation = [f"{row['correlation']:.3f}"] if matched else []
+        lines.append([f"PC {row['component']}", f"{row['explained']:.1%}", *correlation, *(f"{share:.1%}" for share in row["loading_share"].values())])
+    if len(lines[0]) > 9:
+        lines = [list(column) for column in zip(*lines, strict=True)]
+    foot = "Of every layer: its share of the variance, of all and of each component."
+    return "\n".join([f"{result.label}: {described(result.pca)}", aligned(lines), foot])
