@@ -19,8 +19,8 @@ def gradcam(activations: torch.Tensor, gradients: torch.Tensor | None) -> torch.
     >>> gradcam(torch.tensor([[[[1.0, 2.0]], [[3.0, 0.0]]]]), torch.tensor([[[[2.0, 0.0]], [[-1.0, -1.0]]]]))
     tensor([[[0., 2.]]])
     """
-    weights = _needed(gradients).mean((2, 3), keepdim=True)  # (n, C, 1, 1)
-    return (weights * activations).sum(1).relu()
+    weights = _needed(gradients).mean((2, 3))  # (n, C)
+    return torch.einsum("nc,nchw->nhw", weights, activations).relu()
 
 
 def layercam(activations: torch.Tensor, gradients: torch.Tensor | None) -> torch.Tensor:

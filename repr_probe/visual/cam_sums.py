@@ -84,24 +84,38 @@ class CamSums:
         return None
 
     def _fused(self, sums: Sequence[torch.Tensor], size: tuple[int, int], fusion: str) -> tuple[np.ndarray, np.ndarray]:
-        """Mean over the layers of their upsampled maps, and its standard error with that of the divisors in it (delta method)."""
+        """Mean over the layers of their upsampled maps, and its standard error with that of the divisors in it (delta method).
+
+        Upsampling is linear, so maps of one resolution are added first and upsampled together.
+        """
         counts = torch.from_numpy(self.counts).double()[:, None, None]
-        fused = torch.zeros(size, dtype=torch.float64)
-        departures = torch.zeros(len(self.counts), *size, dtype=torch.float64)
+        by_shape: dict[tuple[int, ...], torch.Tensor] = {}
         for group in sums:
-            large = _upsampled(group, size)
-            mean = large.sum(0) / self.samples  # (H, W)
-            away = large / counts - mean
-            if fusion == "mean-energy":  # each layer's map averages to 1
-                divisor = mean.mean()
-                away = (away - mean / divisor * away.mean((1, 2), keepdim=True)) / divisor
+            mean = group.sum(0) / self.samples  # (h, w)
+            away = group / counts - mean  # (groups, h, w)
+            if fusion == "mean-energy":  # each layer's upsampled map averages to 1
+                weights = _mean_weights((mean.shape[0], mean.shape[1]), size)
+                divisor = (weights * mean).sum()
+                away = (away - mean / divisor * (weights * away).sum((1, 2), keepdim=True)) / divisor
                 mean = mean / divisor
-            fused += mean / len(sums)
-            departures += away / len(sums)
+            both = torch.cat([mean[None], away]) / len(sums)
+            shape = tuple(mean.shape)
+            by_shape[shape] = by_shape[shape] + both if shape in by_shape else both
+        large = torch.stack([_upsampled(both, size) for both in by_shape.values()]).sum(0)  # (1 + groups, H, W)
+        fused = large[0]
         if len(self.counts) < 2:
             return fused.float().numpy(), np.full(size, np.nan, np.float32)
-        variance = (counts * departures.square()).sum(0) / ((len(self.counts) - 1) * self.samples)
+        variance = (counts * large[1:].square()).sum(0) / ((len(self.counts) - 1) * self.samples)
         return fused.float().numpy(), variance.sqrt().float().numpy()
+
+
+def _mean_weights(shape: tuple[int, int], size: tuple[int, int]) -> torch.Tensor:
+    """(h, w): how much each cell counts in the mean of the upsampled map; their sum is 1."""
+    rows, columns = (
+        torch.nn.functional.interpolate(torch.eye(small, dtype=torch.float64)[None], size=large, mode="linear", align_corners=False)[0].mean(1)
+        for small, large in zip(shape, size)
+    )
+    return rows[:, None] * columns
 
 
 def _upsampled(maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:

@@ -126,8 +126,13 @@ def _explained(encoder: ImageEncoder, noisy: torch.Tensor, owner: torch.Tensor, 
         scores = target.score(features, owner)
         _check_scores(scores, owner)
         gradients = torch.autograd.grad(scores.sum(), list(activations.values()))
-    steepest = torch.stack([gradient.abs().amax((1, 2, 3)) for gradient in gradients], 1)  # (m, L)
+    steepest = torch.stack([_largest(gradient) for gradient in gradients], 1)  # (m, L)
     return [cam(each.detach(), gradient) for each, gradient in zip(activations.values(), gradients)], scores.detach(), steepest
+
+
+def _largest(gradient: torch.Tensor) -> torch.Tensor:
+    """Largest absolute value of every row; without the copy that abs makes."""
+    return torch.maximum(gradient.amax((1, 2, 3)), -gradient.amin((1, 2, 3)))
 
 
 def _active(encoder: ImageEncoder, noisy: torch.Tensor, layers: list[str], cam: CamMethod) -> BatchMaps:
