@@ -24,9 +24,10 @@ class Composites:
 
 
 def make_composites(pixels: np.ndarray, *, seed: int = 0) -> Composites:
-    """One composite a photo of (n, H, W, 3) uint8: the photo at half its sides, at a random place on the scrambled next photo.
+    """One composite a photo of (n, H, W, 3) uint8: the photo at half its sides, in a random corner of the scrambled next photo.
 
-    Raises UsageError for a single photo, which would lie on a background of its own colours.
+    In a corner, because a box of half the sides covers the middle of the picture wherever else it lies, and pointing at the middle would
+    always be right. Raises UsageError for a single photo, which would lie on a background of its own colours.
     """
     if len(pixels) < 2:
         raise UsageError(f"the folder must hold 2 pictures or more for composites; got {len(pixels)}")
@@ -36,7 +37,7 @@ def make_composites(pixels: np.ndarray, *, seed: int = 0) -> Composites:
     made, inside = np.empty_like(pixels), np.zeros(pixels.shape[:3], dtype=bool)
     for number in range(n):
         made[number] = phase_scrambled(pixels[(number + 1) % n], rng)
-        top, left = (int(rng.integers(0, side - part + 1)) for side, part in zip((height, width), half))
+        top, left = (int(rng.integers(0, 2)) * (side - part) for side, part in zip((height, width), half))
         place = slice(top, top + half[0]), slice(left, left + half[1])
         made[(number, *place)] = np.asarray(Image.fromarray(pixels[number]).resize(half[::-1], Image.Resampling.BICUBIC))
         inside[(number, *place)] = True

@@ -17,7 +17,7 @@ N_DRAWS = 2000
 class Finding:
     """One line of the table.
 
-    check: "grid", "composite", "masks", "randomisation", "insertion-deletion" or "pca".  maps: which map ("stage4", "fused"), or the baseline.
+    check: "grid", "composite", "masks", "randomisation", "insertion-deletion" or "pca".  maps: which map ("last layer", "fused"), or the baseline.
     target: what the maps explain.  measure: "energy", "pointing", ...  value: None where there is none, and `reason` says why.
     ci: 95 %; ci_method: how it was made.  chance: what a map that knows nothing gets, None where there is no such number.
     n: units the value is a mean over, named by `unit`.  n_dead: maps without any positive value, left out.

@@ -17,7 +17,7 @@ from repr_probe.visual.targets import OwnTarget, Target
 if TYPE_CHECKING:
     from repr_probe.encoders.adapters.protocol import ImageEncoder
 
-FUSED = "fused"
+LAST, FUSED = "last layer", "fused"
 
 Explain = Callable[[torch.Tensor, Target | OwnTarget], Mapping[str, np.ndarray]]
 
@@ -60,7 +60,7 @@ def subject_of(
         found = smoothgrad_cam(
             encoder, images, target=target, layers=layers, method=method, sigma=sigma, samples=samples, batch_size=batch_size, seed=seed
         )
-        maps = {found.layers[-1]: found.per_layer[-1]}
+        maps = {LAST: found.per_layer[-1]}
         return maps if len(found.layers) == 1 else {**maps, FUSED: found.fused}
 
     return Subject(encoder.input, embed, explain)
