@@ -127,7 +127,8 @@ class _Work:
         self.codes = self.codes.astype(np.int64)
 
     def by_penalty(self, l2: float | None) -> LinearResult:
-        settings: dict[str, Any] = {"preset": "lbfgs", "standardised": True, "tolerance": TOLERANCE, "gap_tolerance": GAP, "max_iterations": MAX_ITERATIONS}
+        settings: dict[str, Any] = {"preset": "lbfgs", "standardised": True}
+        settings |= {"tolerance": TOLERANCE, "gap_tolerance": GAP, "max_iterations": MAX_ITERATIONS}
         notes: list[str] = []
         if l2 is None:
             chosen, tried = self.choose_penalty(notes)

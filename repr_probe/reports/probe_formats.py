@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from repr_probe.probes.probe_result import ProbeResult
 from repr_probe.reports.latex import latex_escape
 from repr_probe.reports.markdown import markdown_escape
-from repr_probe.reports.probe_layout import ProbeTable, heading, tables
+from repr_probe.reports.probe_layout import ProbeTable, closing_notes, heading, tables
 from repr_probe.reports.safe_text import cells, pad, printable, shorten
 from repr_probe.reports.sources import PublishedValues
 from repr_probe.reports.text import NARROWEST, WIDTH
@@ -30,8 +30,8 @@ def to_text(report: ProbeReport, published: Sequence[PublishedValues] = (), widt
     title = shorten(printable(heading(report)), width)
     blocks = [f"{title}\n{'═' * cells(title)}"]
     blocks += ["\n".join(_text_table(table, width)) for table in tables(report, published)]
-    if report.notes:
-        blocks.append("\n".join(line for note in report.notes for line in _wrapped(note, width)))
+    if notes := closing_notes(report):
+        blocks.append("\n".join(line for note in notes for line in _wrapped(note, width)))
     return "\n\n".join(blocks)
 
 
@@ -59,8 +59,8 @@ def to_markdown(report: ProbeReport, published: Sequence[PublishedValues] = ()) 
         parts.append("\n".join(f"| {' | '.join(row if number == 1 else map(_md, row))} |" for number, row in enumerate(grid)))
         if table.notes:
             parts.append("\n".join(f"- {_md(note)}" for note in table.notes))
-    if report.notes:
-        parts.append("\n".join(f"- {_md(note)}" for note in report.notes))
+    if notes := closing_notes(report):
+        parts.append("\n".join(f"- {_md(note)}" for note in notes))
     return "\n\n".join(parts) + "\n"
 
 
@@ -86,7 +86,7 @@ def to_latex(report: ProbeReport, published: Sequence[PublishedValues] = ()) -> 
             *(rf"\par {_tex(note)}" for note in table.notes),
             r"\end{table}",
         ]))  # fmt: skip
-    parts += [rf"\par {_tex(note)}" for note in report.notes]
+    parts += [rf"\par {_tex(note)}" for note in closing_notes(report)]
     return "\n".join(parts) + "\n"
 
 

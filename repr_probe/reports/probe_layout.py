@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from repr_probe.metrics.inference import Interval
@@ -39,13 +40,27 @@ def heading(report: ProbeReport) -> str:
 
 
 def tables(report: ProbeReport, published: Sequence[PublishedValues] = ()) -> list[ProbeTable]:
-    """A table for every protocol, one for the comparisons, one for the paper's rows."""
-    found = [_protocol_table(report, protocol) for protocol in report.protocols]
+    """A table for every protocol, one for the comparisons, one for the paper's rows; `closing_notes` go below them all."""
+    shared = set(_shared_notes(report))
+    found = []
+    for protocol in report.protocols:
+        table = _protocol_table(report, protocol)
+        found.append(replace(table, notes=tuple(note for note in table.notes if note not in shared)))
     if report.comparisons:
         found.append(_comparison_table(report))
     if published:
         found.append(_published_table(published))
     return found
+
+
+def closing_notes(report: ProbeReport) -> tuple[str, ...]:
+    """What holds for several tables (how the encoder was read, rows left out), said once; then the report's own."""
+    return tuple(dict.fromkeys([*_shared_notes(report), *report.notes]))
+
+
+def _shared_notes(report: ProbeReport) -> list[str]:
+    counts = Counter(note for protocol in report.protocols for note in _protocol_table(report, protocol).notes)
+    return [note for note, count in counts.items() if count > 1]
 
 
 def _protocol_table(report: ProbeReport, protocol: str) -> ProbeTable:

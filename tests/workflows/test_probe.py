@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -106,6 +107,17 @@ def test_a_probe_report_is_no_geometry(report, tmp_path):
     place = report.save(tmp_path / "r.json")
     with pytest.raises(FileFormatError, match="result file must be of kind 'geometry' or 'geometry-list'; got 'probe' in"):
         read_geometry(place)
+
+
+def test_a_note_on_every_probe_is_printed_once(report):
+    row = report.rows[0]
+    noted = [dataclasses.replace(result, notes=("kept by order, not by name", str(place))) for place, result in enumerate(row.results)]
+    several = dataclasses.replace(report, rows=(dataclasses.replace(row, results=tuple(noted)),), notes=("of the report",))
+    for text in (str(several), several.to_markdown(), several.to_latex()):
+        assert text.count("hydes-digits: kept by order, not by name") == 1
+        assert text.index("hydes-digits: 1") < text.index("kept by order") < text.index("of the report")
+    alone = dataclasses.replace(several, rows=(dataclasses.replace(row, results=tuple(noted[:1])),))
+    assert str(alone).count("kept by order") == 1
 
 
 def test_published_rows_stand_apart(report):
