@@ -82,6 +82,7 @@ Pairs = Annotated[str, option("exact, or sample:M for M random pairs of images."
 Populations = Annotated[Population, option("Intervals of labelled measures: for new classes, or new images of these.", MEASURES)]
 NanRows = Annotated[NanPolicy, option("Rows with NaN or infinity: raise an error, or omit and count them.", MEASURES)]
 Out = Annotated[list[Path] | None, option("Also write a file: .json .csv .md .tex .txt .html; repeatable.", OUTPUT, show_default="none")]
+FigurePath = Annotated[Path | None, option("Draw histograms of the angles: .png .pdf .svg.", OUTPUT, "--figure", show_default="none")]
 NoPublished = Annotated[bool, option("Leave the paper's rows out (shown for imagenet and food101).", OUTPUT, "--no-published")]
 
 
@@ -114,6 +115,7 @@ def geometry_command(
     markdown: AsMarkdown = False,
     latex: AsLatex = False,
     out: Out = None,
+    figure: FigurePath = None,
     no_published: NoPublished = False,
     fail_on_: FailOn = None,
     quiet: Quiet = False,
@@ -125,7 +127,7 @@ def geometry_command(
     """
     kind = stdout_format(json=json, csv=csv, markdown=markdown, latex=latex)
     chosen_pairs = parse_pairs(pairs)
-    outputs, conditions = _checked_outputs(out), parse_conditions(fail_on_)
+    outputs, conditions = _checked_outputs(out, figure), parse_conditions(fail_on_)
     from repr_probe.workflows.geometry import geometry
 
     with shown(quiet):
@@ -154,17 +156,22 @@ def geometry_command(
             **encoder,
         )
     reports = list(result) if isinstance(result, list) else [result]
-    _show(reports, outputs, kind, published=not no_published)
+    _show(reports, outputs, figure, kind, published=not no_published)
     fail_on(conditions, [(report.name, report.measures) for report in reports])
 
 
-def _show(reports: list[GeometryReport], outputs: Sequence[Path], kind: str, *, published: bool) -> None:
+def _show(reports: list[GeometryReport], outputs: Sequence[Path], figure: Path | None, kind: str, *, published: bool) -> None:
     """Files first: what reads our stdout may leave early."""
     from repr_probe.reports.write import write_reports
 
     rows = published_for(reports) if published else ()
     for path in outputs:
         write_reports(reports, path, rows)
+    if figure is not None:
+        from repr_probe.plots.angles import angle_histograms
+        from repr_probe.plots.learning_curves import save_curves
+
+        save_curves(angle_histograms(reports), figure)
     say(_rendered(reports, rows, kind))
 
 
@@ -182,12 +189,16 @@ def _one_or_list(layers: list[str] | None) -> str | list[str] | None:
     return layers[0] if len(layers) == 1 else layers
 
 
-def _checked_outputs(paths: Sequence[Path] | None) -> list[Path]:
+def _checked_outputs(paths: Sequence[Path] | None, figure: Path | None) -> list[Path]:
     """Refuse an unknown suffix before hours of work, not after."""
     from repr_probe.reports.write import check_suffix
 
     for path in paths or ():
         check_suffix(path)
+    if figure is not None:
+        from repr_probe.plots.semantic import check_figure
+
+        check_figure(figure)
     return list(paths or ())
 
 

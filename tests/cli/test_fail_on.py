@@ -54,3 +54,10 @@ def test_probe_and_semantic_take_it_too(run):
     assert done.code == 3 and done.err.startswith("fail-on: knn_top1 < 1.1: it is 0.")
     done = run("semantic", "--fail-on", "spearman_wup<2", "--permutations", "0", "--wordnet", "--quiet")
     assert done.code == 3 and done.err.startswith("fail-on: spearman_wup < 2: it is")
+
+
+def test_a_figure_of_the_angles(run, feature_file, tmp_path):
+    done = run("geometry", feature_file, "--preset", "paper", "--figure", str(tmp_path / "angles.png"), "--quiet")
+    assert done.code == 0 and (tmp_path / "angles.png").read_bytes().startswith(b"\x89PNG")
+    done = run("geometry", feature_file, "--figure", "angles.gif")
+    assert done.code == 2 and "the figure must end in .png, .pdf, .svg; got 'angles.gif'" in done.err
