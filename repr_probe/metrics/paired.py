@@ -54,22 +54,42 @@ class _Left:
     method: str
 
 
+class LeftOut:
+    """The measures of one representation without each unit, each computed once, whatever the number of partners."""
+
+    def __init__(self, states: GeometryStates) -> None:
+        self.states = states
+        self._known: dict[str, _Left | UndefinedMeasure] = {}
+
+    def without_each(self, key: str) -> _Left:
+        """Raises UndefinedMeasure where the measure, or its interval, does not exist."""
+        if key not in self._known:
+            try:
+                self._known[key] = _WITHOUT_EACH[key](self.states)
+            except UndefinedMeasure as error:
+                self._known[key] = error
+        found = self._known[key]
+        if isinstance(found, UndefinedMeasure):
+            raise UndefinedMeasure(str(found))
+        return found
+
+
 def paired_differences(
-    first: GeometryStates, second: GeometryStates, keys: Iterable[str], values: Callable[[str], tuple[float | None, float | None]]
+    first: LeftOut, second: LeftOut, keys: Iterable[str], values: Callable[[str], tuple[float | None, float | None]]
 ) -> dict[str, PairedDifference]:
-    """Differences of the keys among `KEYS`. first, second: states of the same rows in the same order, with the same labels.
+    """Differences of the keys among `KEYS`. first, second: of the same rows in the same order, with the same labels.
 
     values: key -> the two measured values.
     """
     return {key: _difference(first, second, key, *values(key)) for key in keys if key in _WITHOUT_EACH}
 
 
-def _difference(first: GeometryStates, second: GeometryStates, key: str, a: float | None, b: float | None) -> PairedDifference:
+def _difference(first: LeftOut, second: LeftOut, key: str, a: float | None, b: float | None) -> PairedDifference:
     if a is None or b is None:
         return PairedDifference(a, b, None, reason="undefined for one of the two")
     try:
-        _require_same_units(first, second)
-        one, other = _WITHOUT_EACH[key](first), _WITHOUT_EACH[key](second)
+        _require_same_units(first.states, second.states)
+        one, other = first.without_each(key), second.without_each(key)
         without_each = one.values - other.values
         interval = jackknife_interval(a - b, without_each)
     except UndefinedMeasure as error:

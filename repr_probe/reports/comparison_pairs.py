@@ -10,7 +10,7 @@ from repr_probe.errors import UndefinedMeasure
 from repr_probe.features.feature_set import Features
 from repr_probe.metrics.cka import same_rows, similarities
 from repr_probe.metrics.leave_class_out import JACKKNIFE
-from repr_probe.metrics.paired import KEYS, PairedDifference, paired_differences
+from repr_probe.metrics.paired import KEYS, LeftOut, PairedDifference, paired_differences
 from repr_probe.metrics.states import GeometryStates
 from repr_probe.reports.comparison import CkaPair, MeasuredRow, RowPair
 from repr_probe.reports.facts import input_text
@@ -29,18 +29,19 @@ def geometry_pairs(rows: Sequence[MeasuredRow], states: Sequence[GeometryStates 
     Raises InputError where two hold other images, or another order of them.
     """
     found = []
+    left = [None if one is None else LeftOut(one) for one in states]
     together = list(combinations(range(len(rows)), 2))
     with progress.task("paired differences", len(together)) as advance:
         for i, j in together:
-            found.append(_geometry_pair(rows[i], rows[j], states[i], states[j]))
+            found.append(_geometry_pair(rows[i], rows[j], left[i], left[j]))
             advance(1)
     return tuple(found)
 
 
-def _geometry_pair(a: MeasuredRow, b: MeasuredRow, first: GeometryStates | None, second: GeometryStates | None) -> RowPair:
+def _geometry_pair(a: MeasuredRow, b: MeasuredRow, first: LeftOut | None, second: LeftOut | None) -> RowPair:
     if first is None or second is None:
         return RowPair("geometry", a.name, b.name, reason=NO_FEATURES)
-    same_rows(first.features, second.features)
+    same_rows(first.states.features, second.states.features)
     if _preprocessing(a) != _preprocessing(b):
         return RowPair("geometry", a.name, b.name, reason=_OTHER_INPUT)
     keys = [key for key in KEYS if key in a.measures and key in b.measures]

@@ -113,6 +113,19 @@ def _holds_several(sources: Sequence[Any]) -> bool:
     return len(sources) == 1 and isinstance(sources[0], str | Path) and Path(sources[0]).suffix.lower() == ".json"
 
 
+def _unpaired(pairs: Sequence[RowPair]) -> list[str]:
+    """Why there are no paired differences: a line a part and reason."""
+    told: dict[tuple[str, str], list[RowPair]] = {}
+    for pair in pairs:
+        if pair.reason:
+            told.setdefault((pair.part, pair.reason), []).append(pair)
+    lines = []
+    for (part, reason), found in told.items():
+        one = f"{found[0].first} and {found[0].second}"
+        lines.append(f"no paired differences of {part} for {one if len(found) == 1 else f'{len(found)} pairs ({one}, ...)'}: {reason}")
+    return lines
+
+
 class _Work:
     """Every part of every entry, measured where it is not known yet."""
 
@@ -134,7 +147,7 @@ class _Work:
             rows[part] = tuple(entry.rows[part] if part in entry.rows else self._measured(part, entry) for entry in self.entries)
             notes += check_comparable(part, rows[part], allow=allow)
         pairs = tuple(pair for part in self.parts for pair in self._pairs(part, rows[part])) if paired else ()
-        notes += dict.fromkeys(f"no paired differences of {pair.part} ({pair.first}, {pair.second}): {pair.reason}" for pair in pairs if pair.reason)
+        notes += _unpaired(pairs)
         return Comparison(
             names=tuple(entry.name for entry in self.entries),
             rows=rows,

@@ -8,7 +8,7 @@ import pytest
 from repr_probe.features.door import as_features
 from repr_probe.metrics import functions
 from repr_probe.metrics.inference import jackknife_interval
-from repr_probe.metrics.paired import KEYS, PairedDifference, paired_differences
+from repr_probe.metrics.paired import KEYS, LeftOut, PairedDifference, paired_differences
 from repr_probe.metrics.states import GeometryStates
 from repr_probe.reports.geometry import geometry_report
 
@@ -40,7 +40,7 @@ def _clouds(n: int = 60, classes: int = 12) -> tuple[np.ndarray, np.ndarray, np.
 
 
 def _differences(x, y, labels, keys=KEYS) -> dict[str, PairedDifference]:
-    states = [GeometryStates(as_features(values, labels)) for values in (x, y)]
+    states = [LeftOut(GeometryStates(as_features(values, labels))) for values in (x, y)]
     reports = [geometry_report(values, labels, preset="default") for values in (x, y)]
     return paired_differences(*states, keys, lambda key: (reports[0].measures[key].value, reports[1].measures[key].value))
 
@@ -94,7 +94,7 @@ def test_pairing_is_sharper_than_two_intervals_apart():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(300, 5)) + rng.exponential(size=(300, 1))
     y = x + 0.05 * rng.normal(size=x.shape)
-    states = [GeometryStates(as_features(values)) for values in (x, y)]
+    states = [LeftOut(GeometryStates(as_features(values))) for values in (x, y)]
     reports = [geometry_report(values) for values in (x, y)]
     found = paired_differences(*states, ["center_vector_norm"], lambda key: (reports[0].measures[key].value, reports[1].measures[key].value))
     paired = np.subtract(*found["center_vector_norm"].ci[::-1])
@@ -108,9 +108,9 @@ def test_where_there_is_no_interval_the_reason_stands():
     y = y.copy()
     y[4] = 0.0
     assert "different rows of zeros" in _differences(x, y, labels, ["angle_all_mean"])["angle_all_mean"].reason
-    states = [GeometryStates(as_features(values)) for values in (x, x)]
+    states = [LeftOut(GeometryStates(as_features(values))) for values in (x, x)]
     nothing = paired_differences(*states, ["d_prime"], lambda key: (None, None))["d_prime"]
     assert (nothing.difference, nothing.reason) == (None, "undefined for one of the two")
-    tied = GeometryStates(as_features(np.vstack([np.eye(4), -np.eye(4)])))
+    tied = LeftOut(GeometryStates(as_features(np.vstack([np.eye(4), -np.eye(4)]))))
     found = paired_differences(tied, tied, ["anisotropy"], lambda key: (0.25, 0.25))
     assert "not told apart" in found["anisotropy"].reason
