@@ -121,11 +121,11 @@ def _as_csv(rows: list[dict[str, Any]]) -> str:
     """One line a checkpoint, component and layer."""
     written = io.StringIO()
     table = csv_format.writer(written, lineterminator="\n")
-    table.writerow(["checkpoint", "component", "explained", "correlation", "layer", "loading_share", "trace_share", "raw_trace_share"])
+    table.writerow(["checkpoint", "colour", "component", "explained", "correlation", "layer", "loading_share", "trace_share", "raw_trace_share"])
     for row in rows:
         for layer, share in row["loading_share"].items():
             shares = (share, row["trace_share"][layer], row["raw_trace_share"][layer])
-            table.writerow([row["checkpoint"], row["component"], row["explained"], row["correlation"], layer, *shares])
+            table.writerow([row["checkpoint"], row["colour"], row["component"], row["explained"], row["correlation"], layer, *shares])
     return written.getvalue()
 
 
@@ -138,8 +138,10 @@ def _as_text(result: Decomposed) -> str:
     for key, text in (("raw_trace_share", "all, before scaling"), ("trace_share", "all, scaled")):
         lines.append([text, "", *([""] if matched else []), *(f"{share:.1%}" for share in rows[0][key].values())])
     for row in rows:
+        number = "" if row["component"] is None else f", PC{row['component']}"
         correlation = [f"{row['correlation']:.3f}"] if matched else []
-        lines.append([f"PC {row['component']}", f"{row['explained']:.1%}", *correlation, *(f"{share:.1%}" for share in row["loading_share"].values())])
+        shares = [f"{share:.1%}" for share in row["loading_share"].values()]
+        lines.append([f"{row['colour']}{number}", f"{row['explained']:.1%}", *correlation, *shares])
     if len(lines[0]) > 9:
         lines = [list(column) for column in zip(*lines, strict=True)]
     foot = "Of every layer: its share of the variance, of all and of each component."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PANEL, BARS = 1.7, 2.6  # inches: side of a picture, width of the bars
-_COMPONENTS = ("red, PC", "green, PC", "blue, PC")
+COLOURS = ("red", "green", "blue")
 _NAMED = 5  # with up to so many layers each is named below its bars
+_MEANING = "Bars: through which layers the variance comes, of all and of each component. Percent: of all variance, explained by the component."
 _SIZE = 8  # points
 
 
@@ -25,7 +27,8 @@ _SIZE = 8  # points
 class HypercolumnRow:
     """One checkpoint. pictures: (n, H, W, 3) uint8.  explained: (3,).  layers; loading_share: (layers, 3); layer_variance: (layers,).
 
-    said: a line below the bars (correlations with the first row).
+    components: which of its own components are red, green, blue, from 1; None where that differs from image to image.
+    said: a line above the bars (correlations with the first row).
     """
 
     pictures: np.ndarray
@@ -33,6 +36,7 @@ class HypercolumnRow:
     layers: Sequence[str]
     loading_share: np.ndarray
     layer_variance: np.ndarray
+    components: tuple[int, int, int] | None = (1, 2, 3)
     said: str = ""
 
 
@@ -58,7 +62,7 @@ def hypercolumn_figure(
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03)  # type: ignore[union-attr, call-arg]
     grid = figure.add_gridspec(lines * each, per_line + 1, width_ratios=[PANEL] * per_line + [BARS])
     if heading:
-        figure.suptitle("\n".join(textwrap.wrap(heading, int(18 * (per_line * PANEL + BARS)) // 2)), fontsize=_SIZE + 1, parse_math=False)
+        figure.suptitle(textwrap.fill(heading, int(13 * (per_line * PANEL + BARS))), fontsize=_SIZE + 1, parse_math=False)
     drawn = {"image": images, **{name: row.pictures for name, row in rows.items()}}
     for image in range(n):
         line, column = divmod(image, per_line)
@@ -66,9 +70,12 @@ def hypercolumn_figure(
             ax = figure.add_subplot(grid[line * each + place, column])
             _picture(ax, pictures[image])
             if place == 0 and titles:
-                ax.set_title(textwrap.fill(titles[image], 24), fontsize=_SIZE, parse_math=False, pad=3)
+                ax.set_title(_broken(titles[image], 24), fontsize=_SIZE, parse_math=False, pad=3)
             if column == 0:
-                ax.set_ylabel(textwrap.fill(name, 20), fontsize=_SIZE, parse_math=False)
+                ax.set_ylabel(_broken(name, 24), fontsize=_SIZE, parse_math=False)
+    meaning = figure.add_subplot(grid[0, per_line])
+    meaning.set_axis_off()
+    meaning.text(0.0, 0.5, textwrap.fill(_MEANING, 40), fontsize=_SIZE - 1, va="center")
     for place, row in enumerate(rows.values(), start=1):
         share_bars(row, figure.add_subplot(grid[place, per_line]))
     return figure
@@ -84,24 +91,40 @@ def share_bars(row: HypercolumnRow, ax: Axes) -> Axes:
     for share, tint, layer in zip(shares, tints, row.layers):
         ax.barh(np.arange(4), share, left=left, height=0.74, color=tint, edgecolor="white", linewidth=0.4, label=layer)
         left += share
-    texts = [f"{colour}{number} {share:.1%}" for number, (colour, share) in enumerate(zip(_COMPONENTS, row.explained), start=1)]
+    numbers = [""] * 3 if row.components is None else [f", PC{number}" for number in row.components]
+    texts = [f"{colour}{number} {share:.1%}" for colour, number, share in zip(COLOURS, numbers, row.explained)]
     ax.set_yticks(np.arange(4), ["all variance", *texts], fontsize=_SIZE - 1)
-    ax.invert_yaxis()
+    ax.set_ylim(5.0, -1.1)  # room for a line above and the layers below
     ax.set_xlim(0, 1)
     ax.set_xticks([])
     ax.tick_params(length=0)
     for spine in ax.spines.values():
         spine.set_visible(False)
-    named = row.layers if len(row.layers) <= _NAMED else (row.layers[0], row.layers[-1])
-    handles: dict[Any, Any] = dict(zip(row.layers, ax.containers))
-    ax.legend(
-        [handles[layer] for layer in named], [textwrap.shorten(layer, 18) for layer in named], loc="upper center", bbox_to_anchor=(0.4, 0.02),
-        ncols=min(len(named), 2), frameon=False, fontsize=_SIZE - 1.5, handlelength=0.8, columnspacing=0.8, handletextpad=0.4,
-        title=f"{len(row.layers)} layers, first and last" if len(named) < len(row.layers) else None, title_fontsize=_SIZE - 1.5,
-    )  # fmt: skip
+    _name_layers(ax, row.layers)
     if row.said:
-        ax.set_title(textwrap.fill(row.said, 44), fontsize=_SIZE - 1, parse_math=False, pad=2)
+        ax.text(0.0, -0.6, row.said, fontsize=_SIZE - 1, va="bottom", parse_math=False)
     return ax
+
+
+def _name_layers(ax: Axes, layers: Sequence[str]) -> None:
+    """A legend of all layers, or of the first and the last of many."""
+    handles: dict[Any, Any] = dict(zip(layers, ax.containers))
+    named = list(layers) if len(layers) <= _NAMED else [f"{layers[0]} to", layers[-1]]
+    shown = list(handles.values()) if len(layers) <= _NAMED else [handles[layers[0]], handles[layers[-1]]]
+    ax.legend(
+        shown, [textwrap.shorten(name, 14) for name in named], loc="lower left", bbox_to_anchor=(0.0, 0.0), borderaxespad=0, ncols=len(named),
+        frameon=False, fontsize=_SIZE - 2, handlelength=0.7, columnspacing=0.6, handletextpad=0.3, borderpad=0,
+    )  # fmt: skip
+
+
+def _broken(text: str, letters: int) -> str:
+    """Broken over lines behind spaces, underscores, slashes and hyphens."""
+    lines = [""]
+    for part in re.split(r"(?<=[ _/-])", text):
+        if lines[-1] and len(lines[-1] + part.rstrip()) > letters:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
 
 
 def _picture(ax: Axes, picture: np.ndarray) -> None:

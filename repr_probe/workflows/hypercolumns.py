@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from repr_probe.visual.pictures import Pictures
 
 RANDOM = "random weights"
+COLOURS = ("red", "green", "blue")
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,22 +113,33 @@ def _decomposed(
 
 
 def hypercolumn_rows(results: Sequence[Decomposed]) -> list[dict[str, Any]]:
-    """One JSON-ready row a checkpoint and component: explained share, correlation with the first checkpoint's, share of every layer.
+    """One JSON-ready row a checkpoint and colour: its component, explained share, correlation with the first checkpoint's, share of every layer.
 
-    Means over the images where each has a PCA of its own. trace_share: of all variance after scaling, by layer; raw_trace_share: before.
+    component: from 1; None where it differs from image to image. Numbers are means over the images where each has a PCA of its own.
+    trace_share: of all variance after scaling, by layer; raw_trace_share: before.
     """
     rows = []
     for result in results:
-        pca = result.pca
+        pca, order = result.pca, own_components(result.pca)
         for number in range(3):
             rows.append({
-                "checkpoint": result.name, "component": number + 1, "explained": float(pca.explained[:, number].mean()),
+                "checkpoint": result.name, "colour": COLOURS[number], "component": order and order[number],
+                "explained": float(pca.explained[:, number].mean()),
                 "correlation": None if pca.correlations is None else float(pca.correlations[:, number].mean()),
                 "loading_share": dict(zip(pca.layers, pca.loading_share[:, :, number].mean(0).tolist())),
                 "trace_share": dict(zip(pca.layers, pca.layer_variance.mean(0).tolist())),
                 "raw_trace_share": dict(zip(pca.layers, pca.raw_layer_variance.mean(0).tolist())),
             })  # fmt: skip
     return rows
+
+
+def own_components(pca: HypercolumnPca) -> tuple[int, int, int] | None:
+    """Which of its components are red, green and blue, from 1; None where that differs between the images."""
+    orders = {tuple(order) for order in pca.settings.get("order", [[0, 1, 2]])}
+    if len(orders) > 1:
+        return None
+    red, green, blue = orders.pop()
+    return red + 1, green + 1, blue + 1
 
 
 def described(pca: HypercolumnPca) -> str:
@@ -150,7 +162,7 @@ def draw_hypercolumns(results: Sequence[Decomposed]) -> Figure:
         pca = result.pca
         said = "" if pca.correlations is None else f"r with the first: {', '.join(f'{value:.2f}' for value in pca.correlations.mean(0))}"
         rows[result.label] = HypercolumnRow(
-            pca.colours, pca.explained.mean(0), pca.layers, pca.loading_share.mean(0), pca.layer_variance.mean(0), said
+            pca.colours, pca.explained.mean(0), pca.layers, pca.loading_share.mean(0), pca.layer_variance.mean(0), own_components(pca), said
         )  # fmt: skip
     first = results[0]
     titles = [Path(name).stem for name in first.pictures.names]
