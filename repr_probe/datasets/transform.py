@@ -35,11 +35,12 @@ class EvaluationTransform:
     input: InputSpec
 
     def __call__(self, image: Image.Image) -> torch.Tensor:
+        return normalise(self.cropped(image), self.input)
+
+    def cropped(self, image: Image.Image) -> Image.Image:
+        """The image as the encoder sees it, before it is normalised: RGB or grey, of the input's size."""
         height, width = self.input.size
-        image = convert(image, self.input.channels)
-        image = _resize(image, self.input)
-        image = _crop_centre(image, height, width)
-        return normalise(image, self.input)
+        return _crop_centre(_resize(convert(image, self.input.channels), self.input), height, width)
 
 
 def build_transform(input: InputSpec) -> EvaluationTransform:
@@ -61,13 +62,21 @@ def convert(image: Image.Image, channels: int) -> Image.Image:
 
 def normalise(image: Image.Image, input: InputSpec) -> torch.Tensor:
     """uint8 PIL image -> float32 (channels, height, width), (pixel / 255 - mean) / std."""
+    return normalise_pixels(pixels_of(image), input)
+
+
+def pixels_of(image: Image.Image) -> torch.Tensor:
+    """Grey or RGB image -> uint8 (channels, height, width)."""
     pixels = torch.from_numpy(np.array(image))  # (height, width) or (height, width, 3)
-    if pixels.ndim == 2:
-        pixels = pixels.unsqueeze(-1)
-    values = pixels.permute(2, 0, 1).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+    return pixels.unsqueeze(0) if pixels.ndim == 2 else pixels.permute(2, 0, 1)
+
+
+def normalise_pixels(pixels: torch.Tensor, input: InputSpec) -> torch.Tensor:
+    """uint8 (..., channels, height, width), red first -> float32 of the same shape, (pixel / 255 - mean) / std, in the input's order."""
+    values = pixels.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
     if input.order == "bgr":
-        values = values.flip(0)
-    mean, std = (torch.tensor(numbers).view(-1, 1, 1) for numbers in (input.mean, input.std))
+        values = values.flip(-3)
+    mean, std = (torch.tensor(numbers, device=pixels.device).view(-1, 1, 1) for numbers in (input.mean, input.std))
     return values.sub_(mean).div_(std)
 
 

@@ -34,7 +34,8 @@ class GeometryMonitor:
     """A plain function from a model to numbers, for any training loop: `metrics = monitor(model, step=step)`.
 
     images: (n, channels, height, width) float, preprocessed as for evaluation, the same at every call: a fixed clean probe set
-        (`probe_set` makes one).  labels: one per image, or None: then what needs labels is left out.
+        (`probe_set` makes one); or uint8 together with an `encode` that takes those.  labels: one per image, or None: then what needs
+        labels is left out.
     encode: `encode(model, images) -> (n, n_features)`; by default the model's own encoder (`repr_probe.monitor.encode`).
     bank: (images, labels) of the training split, for the probes: kNN looks its neighbours up there, the linear probe learns there, and
         both are scored on the probe set. Without it kNN leaves each image out in turn, and the linear probe learns on every second
@@ -72,8 +73,8 @@ class GeometryMonitor:
         device: str = "auto",
         log: str | Path | None = None,
     ) -> None:
-        self.probe = _Images(images, "images")
-        self.bank = None if bank is None else _Images(bank[0], "bank")
+        self.probe = _Images(images, "images", pixels=encode is not None)
+        self.bank = None if bank is None else _Images(bank[0], "bank", pixels=encode is not None)
         self.labels, self.bank_labels = _codes(labels, len(images), bank)
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise UsageError(f"batch_size must be a positive integer; got {batch_size!r}")
@@ -109,7 +110,7 @@ class GeometryMonitor:
         dtype = next((tensor.dtype for tensor in model.parameters() if tensor.is_floating_point()), torch.float32)
         parts = []
         for batch in images.on(device).split(self.batch_size):
-            output = self.encode(model, batch.to(device, dtype))
+            output = self.encode(model, batch.to(device, dtype if batch.is_floating_point() else torch.uint8))
             if not isinstance(output, torch.Tensor) or output.ndim != 2 or len(output) != len(batch):
                 got = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
                 raise InputError(f"encode must give (n, n_features) for {len(batch)} images; got {got}")
@@ -164,8 +165,10 @@ def summary(metrics: Mapping[str, float]) -> str:
 class _Images:
     """Images; they stay on the device of the model where they are few."""
 
-    def __init__(self, images: torch.Tensor, name: str) -> None:
-        if not isinstance(images, torch.Tensor) or images.ndim != 4 or not images.is_floating_point() or len(images) == 0:
+    def __init__(self, images: torch.Tensor, name: str, *, pixels: bool) -> None:
+        """pixels: whether uint8 will do."""
+        known = isinstance(images, torch.Tensor) and (images.is_floating_point() or (pixels and images.dtype == torch.uint8))
+        if not known or images.ndim != 4 or len(images) == 0:
             got = f"{images.dtype} of shape {tuple(images.shape)}" if isinstance(images, torch.Tensor) else type(images).__name__
             raise InputError(f"{name} must be a float tensor (n, channels, height, width), preprocessed for evaluation; got {got}")
         self.images = images.detach()

@@ -13,6 +13,7 @@ from repr_probe.errors import UsageError
 from repr_probe.files.printable import printable
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
     from repr_probe.monitor.geometry_monitor import GeometryMonitor
@@ -114,6 +115,8 @@ class ProbeMonitor:
 
 def _open_monitor(config: TrainConfig) -> GeometryMonitor:
     from repr_probe.datasets.open import open_dataset
+    from repr_probe.datasets.transform import normalise_pixels
+    from repr_probe.monitor.encode import encode
     from repr_probe.monitor.geometry_monitor import GeometryMonitor
     from repr_probe.monitor.probe_set import probe_set
     from repr_probe.training.networks import input_of_run
@@ -121,11 +124,15 @@ def _open_monitor(config: TrainConfig) -> GeometryMonitor:
     spec = input_of_run(config)
     held = open_dataset(config.dataset, spec, data_root=config.data_root)
     learnt = open_dataset(config.dataset, spec, split=config.split, data_root=config.data_root)
-    probe = probe_set(held, limit=min(PROBE_IMAGES, len(held)))
-    known = None
-    if learnt.labels is not None and learnt.split != held.split:
-        known = probe_set(learnt, limit=min(BANK_IMAGES, len(learnt)))
-    return GeometryMonitor(probe.images, probe.labels, bank=None if known is None else (known.images, known.labels), device=config.device)
+    probe = probe_set(held, limit=min(PROBE_IMAGES, len(held)), pixels=True)
+    bank = None
+    if learnt.labels is not None and held.labels is not None and learnt.split != held.split:
+        bank = probe_set(learnt, limit=min(BANK_IMAGES, len(learnt)), pixels=True)
+
+    def encode_pixels(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
+        return encode(model, normalise_pixels(images, spec))
+
+    return GeometryMonitor(*probe, bank=bank, encode=encode_pixels, device=config.device)
 
 
 def _place(config: TrainConfig, out: str | Path | None, resume: str | Path | None) -> Path:

@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from repr_probe.datasets.open import open_dataset
+from repr_probe.datasets.transform import normalise_pixels
 from repr_probe.errors import UsageError
+from repr_probe.monitor.geometry_monitor import GeometryMonitor
 from repr_probe.monitor.probe_accuracy import alternate_rows
 from repr_probe.monitor.probe_set import probe_set
 from repr_probe.preprocessing import InputSpec
@@ -59,3 +61,19 @@ def test_images_decoded_by_other_processes_are_the_same(tmp_path):
     chosen = probe_set(opened, limit=10, seed=1)  # draws are nested
     assert np.bincount(labels).tolist() == [260, 260]
     assert all(any(torch.equal(image, other) for other in images) for image in chosen.images)
+
+
+@pytest.mark.parametrize("order", ["rgb", "bgr"])
+def test_pixels_normalised_later_are_the_very_same_floats(tmp_path, order):
+    from PIL import Image
+
+    generator = np.random.default_rng(0)
+    (tmp_path / "ant").mkdir()
+    for number in range(3):
+        Image.fromarray(generator.integers(0, 256, (40, 50 + number, 3), dtype=np.uint8)).save(tmp_path / "ant" / f"{number}.png")
+    spec = InputSpec(size=(32, 32), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), order=order)
+    floats, pixels = (probe_set(tmp_path, spec, limit=None, pixels=pixels).images for pixels in (False, True))
+    assert pixels.dtype == torch.uint8 and torch.equal(normalise_pixels(pixels, spec), floats)
+    later = GeometryMonitor(pixels, encode=lambda model, images: model(normalise_pixels(images, spec)), measures=["anisotropy"])
+    at_once = GeometryMonitor(floats, measures=["anisotropy"])
+    assert later(torch.nn.Flatten())["anisotropy"] == at_once(torch.nn.Flatten())["anisotropy"]
