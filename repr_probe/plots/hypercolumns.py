@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PANEL, BARS = 1.7, 2.6  # inches: side of a picture, width of the bars
+PANEL, BARS = 1.7, 2.4  # inches: side of a picture, width of the bars
+_NAMES = 1.9  # inches: room for the names of the rows and of the bars
 COLOURS = ("red", "green", "blue")
 _NAMED = 5  # with up to so many layers each is named below its bars
 _MEANING = "Bars: through which layers the variance comes, of all and of each component. Percent: of all variance, explained by the component."
@@ -58,7 +59,7 @@ def hypercolumn_figure(
     per_line = min(per_line, n)
     lines, each = -(-n // per_line), 1 + len(rows)
     ratio = images.shape[1] / images.shape[2]
-    figure = Canvas(figsize=(1.2 + per_line * PANEL + BARS, lines * (0.25 + each * (PANEL * ratio + 0.1)) + 0.45), layout="constrained")
+    figure = Canvas(figsize=(_NAMES + per_line * (PANEL + 0.06) + BARS, lines * (0.3 + each * (PANEL * ratio + 0.06)) + 0.35), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03)  # type: ignore[union-attr, call-arg]
     grid = figure.add_gridspec(lines * each, per_line + 1, width_ratios=[PANEL] * per_line + [BARS])
     if heading:
@@ -94,7 +95,7 @@ def share_bars(row: HypercolumnRow, ax: Axes) -> Axes:
     numbers = [""] * 3 if row.components is None else [f", PC{number}" for number in row.components]
     texts = [f"{colour}{number} {share:.1%}" for colour, number, share in zip(COLOURS, numbers, row.explained)]
     ax.set_yticks(np.arange(4), ["all variance", *texts], fontsize=_SIZE - 1)
-    ax.set_ylim(5.0, -1.1)  # room for a line above and the layers below
+    ax.set_ylim(4.5, -1.1)  # room for a line above and the layers below
     ax.set_xlim(0, 1)
     ax.set_xticks([])
     ax.tick_params(length=0)
