@@ -48,7 +48,7 @@ Runs = Annotated[
 ]
 Galleries = Annotated[
     list[str] | None,
-    option("Picture (PNG, JPEG) or folder of pictures to show; repeatable.", OUTPUT, "--gallery", metavar="PATH", show_default="none"),
+    option("saliency,attention,hypercolumns; or a picture or folder of pictures; repeatable.", OUTPUT, metavar="KIND|PATH", show_default="none"),
 ]
 
 

@@ -54,7 +54,8 @@ def report(
     checkpoints: one or several (at most 8), each as in `geometry`; result files (.json) give the numbers without spectrum and semantics.
     out: the page, .html.  semantic: compare the classes with WordNet where they have names that it knows (else the page says why not).
     runs: folders of training runs, or their metrics.jsonl, for learning curves; that of a checkpoint's own folder is taken by itself.
-    galleries: picture files, folders of them, or `Gallery` objects.  published: the paper's rows beside the numbers.
+    galleries: picture files, folders of them, `Gallery` objects, or "saliency", "attention", "hypercolumns", drawn of a few images of the
+        data set for all checkpoints side by side.  published: the paper's rows beside the numbers.
     The other options are those of `geometry`.
 
     Raises UsageError (also for checkpoints of different images), CheckpointError, DatasetError, FileFormatError, InputError or StoreError,
@@ -62,18 +63,21 @@ def report(
     """
     from repr_probe.pages.contents import PageContents, check_count
     from repr_probe.pages.document import check_target, write_page
-    from repr_probe.pages.gallery import Gallery, check_size, read_gallery
+    from repr_probe.pages.gallery import check_size
+    from repr_probe.workflows.report_galleries import draw_galleries, split_galleries
 
     paths = [checkpoints] if isinstance(checkpoints, str | Path) else list(checkpoints)
     target = check_target(out)
     check_count(len(paths))
-    pictures = tuple(one if isinstance(one, Gallery) else read_gallery(one) for one in galleries)
+    kinds, pictures = split_galleries(galleries)
     check_size(pictures)
     series = read_runs(runs, paths)
     images: dict[str, Any] = {"dataset": dataset, "split": split, "data_root": data_root, "layer": layer, "limit": limit}
     running = {"device": device, "dtype": dtype, "batch_size": batch_size, "workers": workers, "fresh": fresh, "verify_data": verify_data}
     keys = {"features_key": features_key, "labels_key": labels_key}
     with using_home(store):
+        drawing: dict[str, Any] = {"images": {**images, "seed": seed}, "encoder": checked_options(encoder), "device": device}
+        pictures = (*draw_galleries(kinds, paths, **drawing), *pictures)
         if dataset is not None:
             images |= {**running, **checked_options(encoder), "seed": seed}
             measured = [_of_images(path, images, {"preset": preset, "seed": seed, "device": device}, semantic=semantic) for path in paths]
