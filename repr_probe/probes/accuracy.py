@@ -27,7 +27,7 @@ def wilson_interval(n_hits: int, n: int) -> Interval:
 class McNemar:
     """Two classifiers on the same queries.
 
-    difference: top-1 of the first minus that of the second, in [-1, 1].  ci: its 95 % interval (Newcombe 1998, paired).
+    difference: top-1 of the first minus that of the second, in [-1, 1].  ci: its 95 % interval (Newcombe 1998, paired, method 10).
     only_first, only_second: queries that one alone gets right.  p: two-sided, exact binomial; queries that both get right or wrong say nothing.
     """
 
@@ -60,13 +60,17 @@ def mcnemar(first: np.ndarray, second: np.ndarray) -> McNemar:
 
 
 def _paired_interval(a: np.ndarray, b: np.ndarray) -> Interval:
-    """Newcombe (1998), Statistics in Medicine 17:2635: the two Wilson intervals, joined by the correlation phi of the two classifiers."""
-    n, share_a, share_b = a.size, a.mean(), b.mean()
-    (low_a, high_a), (low_b, high_b) = wilson_interval(int(a.sum()), n), wilson_interval(int(b.sum()), n)
-    spread = share_a * (1 - share_a) * share_b * (1 - share_b)
-    phi = float((np.mean(a & b) - share_a * share_b) / np.sqrt(spread)) if spread > 0 else 0.0
-    difference = share_a - share_b
+    """Method 10 of Newcombe (1998), Statistics in Medicine 17:2635: two Wilson intervals, joined by the correlation of the classifiers.
+
+    A positive correlation is shrunk (n / 2 off its numerator, not below 0), so that two that agree everywhere still have an interval.
+    """
+    n, hits_a, hits_b, both = a.size, int(a.sum()), int(b.sum()), int((a & b).sum())
+    (low_a, high_a), (low_b, high_b) = wilson_interval(hits_a, n), wilson_interval(hits_b, n)
+    excess = both * n - hits_a * hits_b  # product of the diagonal minus product of the rest of the 2 x 2 table
+    spread = hits_a * (n - hits_a) * hits_b * (n - hits_b)
+    phi = (max(excess - n / 2, 0.0) if excess > 0 else excess) / np.sqrt(float(spread)) if spread else 0.0
+    share_a, share_b = hits_a / n, hits_b / n
     down, up, below, above = share_a - low_a, high_b - share_b, share_b - low_b, high_a - share_a
-    low = difference - np.sqrt(max(0.0, down**2 - 2 * phi * down * up + up**2))
-    high = difference + np.sqrt(max(0.0, below**2 - 2 * phi * below * above + above**2))
+    low = share_a - share_b - np.sqrt(max(0.0, down**2 - 2 * phi * down * up + up**2))
+    high = share_a - share_b + np.sqrt(max(0.0, below**2 - 2 * phi * below * above + above**2))
     return float(max(-1.0, low)), float(min(1.0, high))

@@ -29,6 +29,28 @@ def test_mcnemar_equals_the_binomial_test(one, other):
     assert found.ci[0] <= found.difference <= found.ci[1]
 
 
+@pytest.mark.parametrize(
+    ("table", "published"),
+    [
+        ((36, 12, 2, 0), (0.0569, 0.3404)),
+        ((18, 12, 2, 18), (0.0562, 0.3290)),
+        ((53, 0, 0, 1), (-0.0729, 0.0729)),
+        ((0, 30, 0, 0), (0.8395, 1.0)),
+    ],
+)
+def test_paired_interval_equals_the_published_examples(table, published):
+    """Newcombe (1998), Statistics in Medicine 17:2635, method 10. table: both right, first alone, second alone, neither."""
+    answers = np.repeat(np.array([[1, 1], [1, 0], [0, 1], [0, 0]], bool), table, axis=0)
+    assert mcnemar(answers[:, 0], answers[:, 1]).ci == pytest.approx(published, abs=1e-4)
+
+
+def test_two_that_agree_everywhere_still_have_an_interval():
+    hits = np.arange(1000) < 700
+    low, high = mcnemar(hits, hits).ci
+    assert low == -high
+    assert 0 < high < 0.01
+
+
 def test_interval_covers_what_it_says():
     rng = np.random.default_rng(0)
     covered = 0
