@@ -101,6 +101,7 @@
     pen.fillStyle = style.getPropertyValue("--page");
     pen.fillRect(0, 0, side, side);
     margin = room(side);
+    canvas.dataset.margin = margin; // where the cells begin, for whoever points at them by program
     const inner = side - margin, step = inner / view.size;
     pen.imageSmoothingEnabled = step < 1;
     pen.imageSmoothingQuality = "high";
