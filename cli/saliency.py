@@ -162,7 +162,7 @@ def _as_text(result: Saliency) -> str:
     if len(result.maps.layers) > max(6, len(rows)):
         lines = [list(column) for column in zip(*lines, strict=True)]
     reasons = [f"{image}, {layer}: no map, {reason}" for image, layer, reason in _reasons(rows)]
-    foot = "Of every layer: its share of the energy. Peak: of the fused map, in even shares; SE: its standard error over the samples."
+    foot = "Of every layer: share of the energy. Peak, SE: of the fused map, in even shares. Sigma: share of the pixel range."
     return "\n".join([f"{result.name}: {described(result.maps)}", aligned(lines), *reasons, foot])
 
 

@@ -50,7 +50,7 @@ class CamSums:
             held = self.groups[layer]
             if held is None:
                 held = self.groups[layer] = torch.zeros(len(self.counts), *values.shape, dtype=torch.float64)
-            held[group] += values.detach().to("cpu", torch.float64)
+            held[group] += values.detach().cpu().double()
         self.steepest = np.maximum(self.steepest, steepest)
         self.score += abs(score)
 

@@ -121,10 +121,10 @@ def saliency_rows(results: Sequence[Saliency]) -> list[dict[str, Any]]:
 
 
 def described(maps: SaliencyMaps) -> str:
-    """What the maps are, in one line."""
+    """What the maps are, in one line; sigma is a share of the pixel range."""
     said = maps.settings
     what = NAMES[said["method"]] + (f" of the target {said['target']}" if said["target"] else "")
-    noise = f"{said['samples']} samples, sigma {said['sigma']:g} of the pixel range" if said["sigma"] else "no noise"
+    noise = f"{said['samples']} samples, sigma {said['sigma']:g}" if said["sigma"] else "no noise"
     return f"{what}; {len(maps.layers)} layers, {said['fusion']}; {noise}; seed {said['seed']}"
 
 
@@ -163,7 +163,7 @@ def _peak_text(row: Mapping[str, Any]) -> str:
     if row["peak"] is None:
         return ""
     error = "" if row["standard_error"] is None else f", SE {row['standard_error']:.2f}"
-    return f"peak {row['peak']:.1f} × even{error}"
+    return f"peak {row['peak']:.1f}×{error}"
 
 
 def _one_each(reference: str | Path | Sequence[str | Path] | None, n: int) -> list[str | Path | None]:

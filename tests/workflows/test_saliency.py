@@ -58,7 +58,7 @@ def test_pictures_of_a_folder_with_the_settings_recorded(photos, tmp_path):
     assert result.maps.settings["images"] == ["cat0.png", "cat1.png", "dog0.png", "dog1.png"]
     (path,) = save_maps([result], tmp_path / "maps.npz")
     assert SaliencyMaps.load(path).settings["images"] == result.maps.settings["images"]
-    assert described(result.maps) == "LayerCAM of the target self; 3 layers, mean-energy; 3 samples, sigma 0.15 of the pixel range; seed 0"
+    assert described(result.maps) == "LayerCAM of the target self; 3 layers, mean-energy; 3 samples, sigma 0.15; seed 0"
     rows = saliency_rows([result])
     assert [row["image"] for row in rows] == list(result.pictures.names)
     assert sum(rows[0]["energy"].values()) == pytest.approx(1) and rows[0]["peak"] == float(result.maps.fused[0].max()) and rows[0]["dead"] == {}
