@@ -193,13 +193,13 @@ def _layout(
     block = over + sum(heights.values()) + sum(under.values()) + GAP
     blocks = -(-n // per_line)
     width = left + per_line * (PANEL + GAP) + BAR * bool(bar)
-    head = _wrapped(heading, 0.85 * width)
+    middle = left + per_line * (PANEL + GAP) / 2
+    head = _wrapped(heading, 1.8 * min(middle, width - middle))
     top = LINE * 1.3 * (head.count("\n") + 1) + 0.1 if head else 0.0
     height = top + blocks * block
     figure = _figure(width, height)
     if head:
-        middle, edge = 0.5 * (left + per_line * (PANEL + GAP)) / width, 1 - 0.04 / height
-        figure.text(middle, edge, head, ha="center", va="top", fontsize=_SIZE + 1, parse_math=False)
+        figure.text(middle / width, 1 - 0.04 / height, head, ha="center", va="top", fontsize=_SIZE + 1, parse_math=False)
     panels: dict[tuple[str, int], Axes] = {}
     for column in range(n):
         x, y = left + (column % per_line) * (PANEL + GAP), height - top - (column // per_line) * block - over

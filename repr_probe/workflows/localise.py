@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 CHECKS = ("grid", "composite", "masks", "randomisation", "insertion-deletion", "pca")
 TARGETS = ("self", "centred")
 FEWEST_GRIDS = 16
+NO_SELF = "its embeddings have one length (a layer normalisation at the end), so the target self has no gradient; choose the target centred"
 
 
 def localise(
@@ -130,6 +131,8 @@ class _Run:
             for name in self.checks:
                 findings += examination.checks[name]()
                 advance(1)
+        if any(one.target == "self" and one.value is None and one.n_dead for one in findings):
+            examination.notes.append(f"{encoder.name}: {NO_SELF}")
         found = Examined(encoder.name, encoder.architecture, tuple(layers), dict(encoder.identity), tuple(findings))
         return found, [*pictures.notes, *examination.notes]
 

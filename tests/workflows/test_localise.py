@@ -69,6 +69,15 @@ def test_the_same_seed_gives_the_same_numbers_and_a_limit_draws(photos):
     assert ("composite", "fused", "centred", "energy") in numbers(one.networks[0])
 
 
+def test_a_network_whose_embeddings_have_one_length_is_told_to_choose_another_target(photos):
+    encoder = load_encoder("timm:vit_tiny_patch16_224", image_size=64)
+    report = localise(encoder, photos, checks=["composite"])
+    assert numbers(report.networks[0])["composite", "last layer", "self", "energy"] is None
+    told = next(note for note in report.notes if note.startswith("timm:vit_tiny_patch16_224: its embeddings have one length"))
+    assert told.endswith("choose the target centred")
+    assert localise(encoder, photos, checks=["composite"], target="centred").networks[0].findings[0].value is not None
+
+
 def test_subfolders_are_the_classes_of_a_grid(photos):
     for number in range(6):
         place = photos / f"class{number % 3}"
