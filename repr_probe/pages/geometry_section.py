@@ -19,7 +19,7 @@ _FOLDED = (SECTIONS["full"],)  # a long list, shown when asked for
 
 def geometry_section(page: PageContents) -> str:
     """Tables of the measures in their sections, the long one folded, and Table III of the paper below."""
-    references = references_of(page.reports[0])
+    references = references_of(page.reports, page.names)
     sections: dict[str, list[Line]] = {}
     for one in measure_lines(page.reports):
         sections.setdefault(one.section, []).append(one)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,17 +35,29 @@ class Reference:
     printed: str
 
 
-def references_of(report: MeasuredReport) -> dict[str, tuple[Reference, ...]]:
-    """Measure key -> its references, closed forms first."""
+def references_of(reports: Sequence[MeasuredReport], names: Sequence[str]) -> dict[str, tuple[Reference, ...]]:
+    """Measure key -> its references, closed forms first; where features differ in width, closed forms say whose they are."""
     found: dict[str, list[Reference]] = {}
-    for key, (words, value) in closed_forms(report.n_samples, report.n_features, report.n_classes).items():
-        found.setdefault(key, []).append(Reference("closed", words, (value,), f"{value:.4g}"))
-    for rows in _paper_sets(str(report.provenance.get("dataset") or "")):
+    for key, words, value, whose in _forms_of_all(reports, names):
+        found.setdefault(key, []).append(Reference("closed", f"{words}{whose}", (value,), f"{value:.4g}"))
+    for rows in _paper_sets(str(reports[0].provenance.get("dataset") or "")):
         for key in rows[0].printed:
             found.setdefault(key, []).append(_of_paper(rows, key))
     for key, text in MEASURED_VALUES.items():
         found.setdefault(key, []).append(Reference("measured", MEASURED_NETWORK, (float(text),), text))
     return {key: tuple(references) for key, references in found.items()}
+
+
+def _forms_of_all(reports: Sequence[MeasuredReport], names: Sequence[str]) -> Iterator[tuple[str, str, float, str]]:
+    """(key, words, value, "" or " (names)"), each value once."""
+    every = [closed_forms(report.n_samples, report.n_features, report.n_classes) for report in reports]
+    for key in dict.fromkeys(key for forms in every for key in forms):
+        holders: dict[tuple[str, float], list[str]] = {}
+        for name, forms in zip(names, every, strict=True):
+            if key in forms:
+                holders.setdefault(forms[key], []).append(name)
+        for (words, value), whose in holders.items():
+            yield key, words, value, f" ({', '.join(whose)})" if len(holders) > 1 else ""
 
 
 def closed_forms(n: int, d: int, k: int) -> dict[str, tuple[str, float]]:

@@ -56,7 +56,7 @@ def test_spread_of_uniform_angles(n_features):
 def test_rows_of_the_paper_are_those_of_the_data_set(dataset, sets):
     report = geometry_report(np.eye(4), preset="paper")
     object.__setattr__(report, "provenance", {"dataset": dataset})
-    found = [one for one in references_of(report)["d_prime"] if one.kind == "paper"]
+    found = [one for one in references_of([report], ["one"])["d_prime"] if one.kind == "paper"]
     assert [one.words.split(" on ")[1] for one in found] == sets
     known = [row.values["d_prime"] for row in published_rows("imagenet" if dataset == "digits" else dataset)]
     assert found[0].values == tuple(sorted(known)) and f"paper, {len(known)} encoders" in found[0].words
@@ -64,3 +64,11 @@ def test_rows_of_the_paper_are_those_of_the_data_set(dataset, sets):
 
 def test_without_labels_there_is_no_closed_form_of_classes():
     assert {"d_prime", "centroid_rank", "angle_positive_mean"} & set(closed_forms(10, 4, 0)) == set()
+
+
+def test_closed_forms_of_features_of_other_width_say_whose_they_are():
+    reports = [geometry_report(np.random.default_rng(0).standard_normal((20, d)), preset="paper", intervals=False) for d in (3, 4, 4)]
+    found = [one for one in references_of(reports, ["a", "b", "c"])["effective_rank"] if one.kind == "closed"]
+    assert [(one.words, one.values) for one in found] == [("highest possible (a)", (3.0,)), ("highest possible (b, c)", (4.0,))]
+    (alike,) = [one for one in references_of(reports, ["a", "b", "c"])["angle_all_mean"] if one.kind == "closed"]
+    assert alike.words == "uniform"
