@@ -9,14 +9,20 @@ from typing import Annotated
 
 import typer
 
+from .attention import attention_command
+from .compare import compare_command
 from .datasets import datasets_app
 from .dynamics import dynamics_command
 from .extract import extract_command
 from .failures import INTERRUPTED, OK, explain, set_debug
 from .geometry import geometry_command
+from .hypercolumns import hypercolumns_command
 from .inspect import inspect_command
+from .localise import localise_command
 from .output import abandon_stdout
 from .probe import probe_command
+from .report import report_command
+from .saliency import saliency_command
 from .segment import segment_command
 from .semantic import semantic_command
 from .store import store_app
@@ -36,6 +42,12 @@ app.command("inspect")(inspect_command)
 app.command("semantic")(semantic_command)
 app.command("probe")(probe_command)
 app.command("segment")(segment_command)
+app.command("saliency")(saliency_command)
+app.command("attention")(attention_command)
+app.command("hypercolumns")(hypercolumns_command)
+app.command("localise")(localise_command)
+app.command("compare")(compare_command)
+app.command("report")(report_command)
 app.command("train")(train_command)
 app.command("dynamics")(dynamics_command)
 app.add_typer(store_app, name="store")
