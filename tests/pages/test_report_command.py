@@ -180,3 +180,13 @@ def test_spectra_are_those_of_numpy():
 
 def test_rows_that_are_all_alike_have_no_spectrum():
     assert spectra_of(np.ones((5, 3))) == {}
+
+
+@pytest.mark.slow
+def test_a_gallery_that_is_drawn(tmp_path):
+    galleries = ["saliency,hypercolumns"]
+    path = report("torchvision:resnet18", dataset="digits", limit=20, image_size=32, out=tmp_path / "page.html", semantic=False,
+                  preset="paper", galleries=galleries, store=tmp_path / "home")  # fmt: skip
+    page = read(path)
+    assert [known["alt"].split(" of ")[0] for known in page.all("img")] == ["saliency", "hypercolumns"]
+    assert "Saliency" in page.text and "Hypercolumns" in page.text
