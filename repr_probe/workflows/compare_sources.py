@@ -113,15 +113,11 @@ def _kind(path: Path) -> Any:
 
 
 def _of_probe_file(path: Path) -> list[Entry]:
-    from repr_probe.reports.probe_report import SCHEMA
+    from repr_probe.reports.read import read_report
 
-    document = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(document.get("schema"), int) or document["schema"] > SCHEMA:
-        raise FileFormatError(f"result file must have schema {SCHEMA} or older; got {document.get('schema')!r} in {path}; a newer version wrote it")
-    try:
-        return [Entry(str(row["name"]), {"probe": probe_row(document, row)}) for row in document["rows"]]
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as failure:
-        raise FileFormatError(f"result file must hold a whole report; got {path} ({type(failure).__name__}: {failure})") from failure
+    (report,) = read_report(path)
+    document = report.to_dict()
+    return [Entry(str(row["name"]), {"probe": probe_row(document, row)}) for row in document["rows"]]
 
 
 def probe_row(document: Mapping[str, Any], row: Mapping[str, Any]) -> MeasuredRow:

@@ -62,3 +62,17 @@ def test_refusals_and_conditions(run, files, tmp_path):
     assert done.code == 3
     assert "geometry (Table III)" in done.out
     assert done.err.startswith("fail-on: second.npz: effective_rank < 6: it is") and "first.npz" not in done.err
+
+
+def test_accuracies_from_result_files_and_from_the_network(run, tmp_path):
+    place = tmp_path / "probe.json"
+    run("probe", "hydes-digits", "--dataset", "digits", "--knn", "--out", str(place), "--quiet")
+    done = run("compare", str(place), str(place), "--quiet")
+    assert done.code == 0, done.err
+    assert "accuracy, % (Table I)" in done.out and "a result file does not hold single answers" in " ".join(done.out.split())
+    assert "‹" not in done.out  # alike in every column: there is no best
+    done = run("compare", str(place), str(place), "--with", "geometry")
+    assert done.code == 2 and "must hold geometry results; got a result file of probe; choose parts with --with" in done.err
+    place.write_text(place.read_text().replace('"schema": 1', '"schema": 9', 1))
+    done = run("compare", str(place), "hydes-digits", "--dataset", "digits")
+    assert done.code == 1 and "result file must have schema 1 or older; got 9 in" in done.err
