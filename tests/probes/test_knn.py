@@ -114,6 +114,50 @@ def test_fewer_than_a_hundred_queries_run():
     assert knn(bank, bank_codes, queries[:1], codes[:1]).n_test == 1
 
 
+def test_votes_of_many_classes_take_no_one_hot_matrix():
+    """DINO's script makes a (queries x k, classes) matrix: 400 MB in float32 here, beyond any machine for a bank of ImageNet-21k."""
+    import tracemalloc
+
+    rng = np.random.default_rng(0)
+    bank, queries = rng.standard_normal((20000, 4)), rng.standard_normal((100, 4))
+    tracemalloc.start()
+    try:
+        found = knn(bank, np.arange(20000) % 10000, queries, np.arange(100), k=100)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.n_classes == 10000
+    assert peak < 80 << 20
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_bank_in_order_of_its_cosines_gives_the_answer_of_any_order(order):
+    """Every block beats all blocks before it, or none does."""
+    rng = np.random.default_rng(2)
+    bank, codes = rng.standard_normal((900, 6)), rng.integers(0, 8, 900)
+    query = rng.standard_normal((1, 6))
+    queries = query + 1e-3 * rng.standard_normal((20, 6))
+    sorted_rows = np.argsort(unit(bank) @ unit(query)[0])[::order]
+    one = knn(bank, codes, queries, np.arange(20) % 8, k=30)
+    other = knn(bank[sorted_rows], codes[sorted_rows], queries, np.arange(20) % 8, k=30, memory=1)
+    assert [one.class_names[code] for code in one.predictions] == [other.class_names[code] for code in other.predictions]
+    assert np.array_equal(one.top5_hits, other.top5_hits)
+
+
+def test_threads_change_nothing_and_are_put_back():
+    torch = pytest.importorskip("torch")
+    before, rows = torch.get_num_threads(), blobs(n_bank=700)
+    try:
+        answers = []
+        for count in (1, 3):
+            torch.set_num_threads(count)
+            answers.append(knn(*rows, memory=1 << 16).predictions)
+            assert torch.get_num_threads() == count
+        assert np.array_equal(*answers)
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_leave_one_out_equals_a_bank_without_the_row():
     bank, codes, *_ = blobs(n_bank=60)
     bank[5] = bank[4]  # a copy of a row is a neighbour, the row itself is none
