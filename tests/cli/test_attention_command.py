@@ -10,11 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from repr_probe.cli.main import app
-
-pytestmark = pytest.mark.skipif(
-    "attention" not in {command.name for command in app.registered_commands}, reason="the program has no attention"
-)  # fmt: skip
 NETWORK = ("timm:test_vit", "--image-size", "64")
 
 

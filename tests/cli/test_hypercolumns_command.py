@@ -10,11 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from repr_probe.cli.main import app
-
-pytestmark = pytest.mark.skipif(
-    "hypercolumns" not in {command.name for command in app.registered_commands}, reason="the program has no hypercolumns"
-)  # fmt: skip
 OPTIONS = ("--image-size", "64", "--no-random")
 
 

@@ -10,10 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from repr_probe.cli.main import app
 from repr_probe.visual.cam_maps import SaliencyMaps
 
-pytestmark = pytest.mark.skipif("saliency" not in {command.name for command in app.registered_commands}, reason="the program has no saliency")
 NETWORK = "timm:test_resnet"
 QUICK = ("--image-size", "32", "--samples", "2")
 
