@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 420, 270
-LEFT, RIGHT, TOP, BOTTOM = 54, 408, 12, 228
+LEFT, RIGHT, TOP, BOTTOM = 60, 408, 12, 228
 
 
 @dataclass(frozen=True)
@@ -82,10 +82,13 @@ def axes(x: Scale, y: Scale, x_label: str, y_label: str) -> str:
 def tick_text(value: float) -> str:
     """A short tick label.
 
-    >>> tick_text(0.5), tick_text(2000), tick_text(1e-05)
-    ('0.5', '2000', '1e-5')
+    >>> tick_text(0.5), tick_text(2000), tick_text(0.00015), tick_text(0)
+    ('0.5', '2000', '1.5e-4', '0')
     """
-    return f"{value:.6g}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+    if not 0 < abs(value) < 1e-3:
+        return f"{value:.6g}"
+    digits, power = f"{value:.5e}".split("e")
+    return f"{digits.rstrip('0').rstrip('.')}e{int(power)}"
 
 
 def line(points: Iterable[tuple[float, float]], css: str, title: str = "") -> str:

@@ -68,7 +68,7 @@ def draw_galleries(
             content = io.BytesIO()
             figure.savefig(content, format="png", dpi=_DPI)
             names = ", ".join(network.name for network in networks)
-            caption = f"{kind} of {N_IMAGES} images or fewer, {names}; repro-probe {kind} draws more and other pictures"
+            caption = f"{kind} of {len(list(folder.iterdir()))} images, {names}; repro-probe {kind} draws other pictures"
             found.append(Gallery(kind.capitalize(), (Picture(caption, content.getvalue()),)))
             advance(1)
     return tuple(found)
