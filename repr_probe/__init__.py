@@ -64,6 +64,7 @@ _HOMES = {
     "rankme": "metrics.functions",
     "read_report": "reports.read",
     "read_series": "monitor.series",
+    "report": "workflows.report",
     "saliency": "workflows.saliency",
     "segment": "workflows.segment",
     "semantic": "workflows.semantic",
