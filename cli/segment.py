@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from repr_probe.errors import UsageError
 
+from .conditions import FailOn, fail_on, parse_conditions
 from .display import shown
 from .encoder_options import NO_OPTIONS, takes_encoder_options
 from .formats import SUFFIXES, AsCsv, AsJson, AsLatex, AsMarkdown, stdout_format
@@ -81,6 +82,7 @@ def segment_command(
     latex: AsLatex = False,
     out: Out = None,
     no_published: NoPublished = False,
+    fail_on_: FailOn = None,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
@@ -88,7 +90,7 @@ def segment_command(
 
     Example: repro-probe segment resnet50.pth --dataset voc --layers --out resnet50-voc.json
     """
-    kind = stdout_format(json=json, csv=csv, markdown=markdown, latex=latex)
+    kind, conditions = stdout_format(json=json, csv=csv, markdown=markdown, latex=latex), parse_conditions(fail_on_)
     from repr_probe.reports.dense_formats import check_dense_suffix, write_dense
     from repr_probe.workflows.segment import segment
 
@@ -121,6 +123,9 @@ def segment_command(
     for path in out or ():  # files first: what reads our stdout may leave early
         write_dense(report, path, rows)
     say(_rendered(report, rows, kind))
+    from repr_probe.reports.dense_measures import dense_measures
+
+    fail_on(conditions, [(report.name, dense_measures(report))])
 
 
 def parse_classes(text: str | None) -> int | list[str] | None:

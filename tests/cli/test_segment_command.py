@@ -60,6 +60,17 @@ def test_failures_are_one_line(run, masked, arguments, code, text):
     assert "Traceback" not in done.err
 
 
+def test_a_condition_on_any_row_exits_with_3_after_the_report(run, masked, tmp_path):
+    options = ("--dataset", masked, "--ignore-index", "9", "--out", str(tmp_path / "r.json"), "--quiet")
+    done = run("segment", *NETWORK, *options, "--fail-on", "mean_iou<1.1,mean_iou@random>1,pixel_accuracy@majority<0,mean_io<0")
+    rows = {row["kind"]: row for row in json.loads((tmp_path / "r.json").read_text())["rows"]}
+    first, second = done.err.splitlines()
+    assert done.code == 3 and "majority class" in done.out
+    assert first == f"fail-on: mean_iou < 1.1: it is {rows['hypercolumn']['mean_iou']:.6g}"
+    assert second.startswith("fail-on: mean_io < 0: there is no such number; nearest: mean_iou")
+    assert run("segment", "nothing.pth", *options, "--fail-on", "mean_iou=1").code == 2
+
+
 def test_classes_by_number_by_name_and_from_a_file(tmp_path):
     (tmp_path / "names.txt").write_text("road\n sky \n\n")
     assert parse_classes(str(tmp_path / "names.txt")) == ["road", "sky"]
