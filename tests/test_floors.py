@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS: dict[str, float] = {
-    "errors": 0, "progress": 0.1, "files": 0.2, "classes": 0.3, "features": 0.4,
+    "errors": 0, "progress": 0.1, "ranks": 0.15, "files": 0.2, "classes": 0.3, "features": 0.4,
     "preprocessing": 1, "metrics": 1, "encoders": 2, "datasets": 2, "views": 2.1, "semantics": 2, "probes": 2,
     "exact_pass": 2.5, "run_facts": 2.5, "loading": 2.5, "extraction": 3, "reports": 3, "published": 3, "monitor": 4, "visual": 4, "plots": 4,
     "training": 5, "pages": 5, "workflows": 6, "cli": 7,
