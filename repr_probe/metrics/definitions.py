@@ -17,7 +17,8 @@ class Definition:
     key: its name in Python and JSON.  symbol: the short column head (the paper's where it has one).  label: the name in words.
     unit: "" or "deg".  digits: decimals in a table.  better: "higher", "lower" or "" where neither is better by itself.
     low, high: the range, as text.  variant: the exact definition.  meaning: how to read it.  source: paper, equation or table.
-    preset: the smallest preset that holds it.  needs: "features", "labels", "pairs", "labels+pairs" or "views".
+    preset: the smallest preset that holds it.
+    needs: "features", "labels", "pairs", "labels+pairs", "neighbours", "labels+neighbours" or "views".
     """
 
     key: str
@@ -245,6 +246,34 @@ _ROWS = (
     _d("std_of_l2_normalized", "STD L2", "SD of unit rows", "", 4, "higher", ("0", "1/√D·√(N/(N-1))"),
        "mean over features of the sample SD (ddof 1) of the unit rows", "1/√D when spread uniformly; 0: collapsed.",
        "SimSiam (Chen & He 2021), Lightly", "full", "features"),
+    _d("nc1", "NC1", "within-class variability", "", 3, "lower", ("0", "+inf"),
+       "tr(W B⁺)/K of raw rows, W and B within-class and between-class covariance, classes of two rows or more alike, "
+       "B⁺ of eigenvalues above 1e-10 of the largest, K - 1 at most",
+       "0: every class is one point; 1: along the axes on which the class means differ, classes are about as wide as their means spread.",
+       "Papyan, Han & Donoho 2020 (arXiv 2008.08186)", "full", "labels"),
+    _d("nc1_trace", "NC1 trace", "within-class over between-class variance", "", 3, "lower", ("0", "+inf"),
+       "tr W/tr B", "as NC1 without weighing directions by the spread of the means.", "this project", "full", "labels"),
+    _d("nc1_cdnv", "CDNV", "class-distance normalised variance", "", 3, "lower", ("0", "+inf"),
+       "mean over pairs of classes of (v_k + v_l)/(2‖μ_k - μ_l‖²), v the mean squared distance to the class mean",
+       "0: collapsed; about 1: classes as wide as they are far apart.", "Galanti, György & Hutter 2022 (arXiv 2112.15121)",
+       "full", "labels"),
+    _d("nc2_equinorm", "NC2 norm", "unequal lengths of class means", "", 3, "lower", ("0", "√(K-1)"),
+       "SD/mean over classes of ‖μ_k - μ_G‖, μ_G the mean of the class means", "0: all equally far from their centre.",
+       "Papyan, Han & Donoho 2020", "full", "labels"),
+    _d("nc2_angle", "NC2 angle", "departure of class means from a simplex", "", 3, "lower", ("0", "1 + 1/(K-1)"),
+       "mean over pairs of classes of |cos(μ_k - μ_G, μ_l - μ_G) + 1/(K - 1)|",
+       "0: an equiangular simplex, possible only if D is K - 1 or more.", "Papyan, Han & Donoho 2020", "full", "labels"),
+    _d("ncc_accuracy", "NCC", "nearest-class-mean accuracy", "", 3, "higher", ("0", "1"),
+       "share of rows whose nearest class mean (Euclidean, raw, the row included in its own) is that of their class",
+       "1: class means alone tell the classes; measured on the very rows that make the means, so it reads high for small classes.",
+       "Papyan, Han & Donoho 2020", "full", "labels"),
+    _d("silhouette_cosine", "SILHOUETTE", "silhouette by cosine", "", 3, "higher", ("-1", "1"),
+       "mean over rows of (b - a)/max(a, b), a and b the mean of 1 - cosine to the own class and to the nearest other class",
+       "1: tight classes far apart; 0: overlapping; below 0: nearer to another class. 0 for a class of one row.",
+       "Rousseeuw 1987", "full", "labels"),
+    _d("lidar_class", "LIDAR class", "LiDAR, classes as objects", "", 1, "higher", ("1", "min(D, K-1)"),
+       "as LiDAR, with classes of two rows or more in place of images and their rows in place of views",
+       "number of directions that tell classes apart; not comparable with LiDAR of views.", "this project", "full", "labels"),
     # --- views: present whenever the features carry augmented views ---------------------------------------------------
     _d("alignment_views", "ALIGN.", "alignment of views", "", 3, "lower", ("0", "4"),
        "mean over pairs of views of one image of ‖u - u′‖²", "0: the encoder ignores the augmentations.", "Wang & Isola 2020",
@@ -257,6 +286,10 @@ _ROWS = (
        "default", "views"),
     _d("angle_positive_views_std", "VIEW ANGLE SD", "SD of angle of views", "deg", 2, "", ("0", "90"),
        "population SD over the same pairs", "", "this project", "default", "views"),
+    _d("lidar", "LIDAR", "LiDAR", "", 1, "higher", ("1", "min(D, N-1)"),
+       "exp(-Σ p ln p), p = λ/Σλ + 1e-8, λ of the covariance of the images' mean views against that of views about them + 1e-4 I, raw",
+       "number of directions that tell images apart better than views of one image differ; grows with images and views: compare at "
+       "equal numbers.", "Thilak et al. 2024 (arXiv 2312.04000)", "full", "views"),
 )  # fmt: skip
 
 DEFINITIONS: dict[str, Definition] = {row.key: row for row in _ROWS}

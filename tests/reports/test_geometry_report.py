@@ -45,7 +45,7 @@ def test_views_bring_their_own_keys():
     views = x[:, None] + 0.1 * np.random.default_rng(0).normal(size=(120, 2, 6))
     report = geometry_report(Features(x, labels, tuple("abcdefghijkl"), views=views))
     assert report.angle_positive_views_mean.value < report.angle_positive_mean.value
-    assert list(report.measures)[-4:] == [key for key in DEFINITIONS if DEFINITIONS[key].needs == "views"]
+    assert list(report.measures)[-4:] == [key for key in keys_of("default") if DEFINITIONS[key].needs == "views"]
 
 
 def test_every_value_is_a_plain_float_inside_its_interval_and_range(full):
