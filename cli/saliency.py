@@ -56,7 +56,7 @@ class Engine(StrEnum):
 Images = Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Image files, and folders of them.")]
 TargetText = Annotated[
     str,
-    option("What is explained: self, centred, similar-to=IMAGE, centroid=CLASS or class=N (of an ImageNet classifier).", MAP, "--target"),
+    option("What is explained: self, centred, similar-to=IMAGE, centroid=CLASS or class=N (row N of the file's classifier).", MAP, "--target"),
 ]
 ReferenceStore = Annotated[
     list[str] | None,
@@ -163,7 +163,7 @@ def _as_text(result: Saliency) -> str:
         lines = [list(column) for column in zip(*lines, strict=True)]
     reasons = [f"{image}, {layer}: no map, {reason}" for image, layer, reason in _reasons(rows)]
     foot = "Of every layer: share of the energy. Peak, SE: of the fused map, in even shares. Sigma: share of the pixel range."
-    return "\n".join([f"{result.name}: {described(result.maps)}", aligned(lines), *reasons, foot])
+    return "\n".join([f"{result.label}: {described(result.maps)}", aligned(lines), *reasons, foot])
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

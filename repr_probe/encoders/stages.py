@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-PATTERNS = ("layer{}", "trunk_output.block{}", "features.denseblock{}")
+PATTERNS = ("layer{}", "stage{}", "trunk_output.block{}", "features.denseblock{}")
 ODD_STAGES = ("ConvNeXt", "SwinTransformer")  # torchvision: features.1, 3, 5, 7; the even ones halve the resolution
 
 

@@ -52,9 +52,10 @@ def chosen_layers(encoder: ImageEncoder, layers: str | Sequence[str], *, gradien
 def blocks_of(module: nn.Module) -> list[str]:
     """Names of the blocks of a network in order: the innermost modules with parts of their own that stand in a row of such modules.
 
-    Bottlenecks of a ResNet, inverted residuals of an EfficientNet, blocks of a transformer; [] for networks without rows of blocks (VGG).
+    Bottlenecks of a ResNet, inverted residuals of an EfficientNet, blocks of a transformer; stages that are one block each; [] for networks
+    without blocks (VGG).
     """
-    return list(_blocks(module, ""))
+    return list(_blocks(module, "")) or [stage for stage, path in stages_of(module).items() if _has_parts(module.get_submodule(path))]
 
 
 def _blocks(module: nn.Module, path: str) -> Iterator[str]:

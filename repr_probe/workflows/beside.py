@@ -48,6 +48,16 @@ def pictures_for(images: str | Path | Sequence[str | Path], encoder: ImageEncode
     return pictures, input
 
 
+def layers_for(network: ImageEncoder, layers: str | Sequence[str]) -> str | Sequence[str]:
+    """Names are of the first checkpoint; another that lacks them is read at its stages, said."""
+    words = [layers] if isinstance(layers, str) else list(layers)
+    lacking = [word for word in words if word not in ("stages", "all", *network.layers())]
+    if not lacking:
+        return layers
+    progress.note(f"{network.name}: it has no layer {lacking[0]}; its stages are taken")
+    return "stages"
+
+
 def random_twin(encoder: ImageEncoder) -> ImageEncoder | str:
     """The same architecture with random weights (seed 0), or why there is none."""
     import torch

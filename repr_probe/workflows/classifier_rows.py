@@ -22,7 +22,10 @@ _IMAGENET = 1000
 
 @dataclass(frozen=True, eq=False)
 class ClassifierRows:
-    """rows (n_classes, n_features) float32, one a class; names, and wnids where the classes are ImageNet's; tensor: its name in the file."""
+    """rows (n_classes, n_features) float32, one a class; names, and wnids where the classes are ImageNet's; tensor: its name in the file.
+
+    dataset: what the classes are; "" with no names where nobody said.
+    """
 
     rows: np.ndarray
     names: tuple[str, ...]
@@ -40,14 +43,27 @@ def read_classifier_rows(checkpoint: str | Path, *, dataset: str | None = None, 
     Raises CheckpointError for a file without a classifier (E_CLASSIFIER) or with several that differ (E_AMBIGUOUS), UsageError for what is no
     file and for classes whose names are not known.
     """
+    name, matrix, path = _found(checkpoint, dataset, key)
+    return _named(name, matrix, dataset, path)
+
+
+def read_classifier(checkpoint: str | Path, *, key: str | None = None) -> ClassifierRows:
+    """As `read_classifier_rows`, of any data set: without names where there are neither 1,000 rows nor 1,001, which are ImageNet's."""
+    name, matrix, path = _found(checkpoint, None, key)
+    if len(matrix) in (_IMAGENET, _IMAGENET + 1):
+        return _named(name, matrix, None, path)
+    return ClassifierRows(matrix, (), None, name, "", ())
+
+
+def _found(checkpoint: str | Path, dataset: str | None, key: str | None) -> tuple[str, np.ndarray, Path]:
+    """(name of the tensor, the matrix, the file)."""
     path = Path(checkpoint)
     if not path.exists():
         raise UsageError(f"--source classifier must have a file or folder of weights; got {str(checkpoint)!r}, which is not there")
     from repr_probe.encoders.checkpoint_file import read_checkpoint
 
     file = read_checkpoint(path)
-    name, matrix = _one_matrix(_matrices(file.content, key, dense=file.layout == "HWIO"), path, dataset)
-    return _named(name, matrix, dataset, path)
+    return *_one_matrix(_matrices(file.content, key, dense=file.layout == "HWIO"), path, dataset), path
 
 
 def _matrices(content: Any, key: str | None, *, dense: bool) -> dict[str, np.ndarray]:

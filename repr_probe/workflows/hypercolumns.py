@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from repr_probe import progress
 from repr_probe.errors import UsageError
-from repr_probe.workflows.beside import computing, labelled, numbered, opened_beside, pictures_for, random_twin, unique
+from repr_probe.workflows.beside import computing, labelled, layers_for, numbered, opened_beside, pictures_for, random_twin, unique
 from repr_probe.workflows.encoder_options import EncoderOptions, checked_options
 
 if TYPE_CHECKING:
@@ -70,23 +70,13 @@ def hypercolumns(
     for network in networks:
         name = unique(network.name, [one.name for one in found])
         pictures, input = pictures_for(images, network, first.input)
-        found.append(_decomposed(name, network, pictures, input, _layers_for(network, layers), options, beside=found[0]))
+        found.append(_decomposed(name, network, pictures, input, layers_for(network, layers), options, beside=found[0]))
     twin = random_twin(first) if random else ""
     if isinstance(twin, str):
         if twin:
             progress.note(f"no network with random weights beside: {twin}")
         return found
     return [*found, _decomposed(RANDOM, twin, found[0].pictures, first.input, found[0].pca.layers, options, beside=found[0])]
-
-
-def _layers_for(network: ImageEncoder, layers: str | Sequence[str]) -> str | Sequence[str]:
-    """Names are of the first checkpoint; another that lacks them is read at its stages, said."""
-    words = [layers] if isinstance(layers, str) else list(layers)
-    lacking = [word for word in words if word not in ("stages", "all", *network.layers())]
-    if not lacking:
-        return layers
-    progress.note(f"{network.name}: it has no layer {lacking[0]}; its stages are taken")
-    return "stages"
 
 
 def _decomposed(

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from repr_probe import progress
-from repr_probe.errors import UsageError
+from repr_probe.errors import CheckpointError, UsageError
+from repr_probe.workflows.beside import labelled, layers_for, numbered, opened_beside, pictures_for, unique
 from repr_probe.workflows.encoder_options import EncoderOptions, checked_options
-from repr_probe.workflows.short_form import short_form
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,6 +34,11 @@ class Saliency:
     name: str
     pictures: Pictures
     maps: SaliencyMaps
+
+    @property
+    def label(self) -> str:
+        """The name, with a word on weights that nobody has trained."""
+        return labelled(self.name, self.maps.settings["identity"])
 
 
 def saliency(
@@ -59,42 +64,37 @@ def saliency(
     """Where each encoder finds what its embedding says, on the same pictures with the same noise: `checkpoint` first, then those of `against`.
 
     images: files and folders.  target: a text of `repr_probe.visual.targets.KINDS`, or a target made by its functions.
-        similar-to=IMAGE is a cosine, with the mean of the reference taken off where there is one; class=N is a row of the ImageNet
-        classifier in the checkpoint.
+        similar-to=IMAGE is a cosine, with the mean of the reference taken off where there is one; class=N is row N of the classifier in the
+        checkpoint's file, of any data set.
     reference: stored features of each checkpoint, in their order: a feature store, the beginning of its key, or a file of features.
     layers, method, sigma, samples, fusion, preset, engine, batch_size, seed: see `smoothgrad_cam`.
     encoder: options of `load_encoder`, for `checkpoint` alone.
 
     Raises UsageError, CheckpointError, DatasetError, FileFormatError, InputError or StoreError, each with one line that says what to do.
     """
-    from repr_probe.encoders.load import load_encoder
     from repr_probe.files.home import using_home
+    from repr_probe.run_facts import package_versions
     from repr_probe.visual.smoothgrad_cam import smoothgrad_cam
 
     options = checked_options(encoder)
     checkpoints = [checkpoint, *against]
     references = _one_each(reference, len(checkpoints))
-    _check_target(target, references)
+    _check_target(target, references, method)
     found: list[Saliency] = []
-    for number, (each, source) in enumerate(zip(checkpoints, references)):
-        given = {} if number else options
-        if isinstance(each, str | Path):
-            network: ImageEncoder = load_encoder(each, device=device, **given)
-            for line in short_form(network.name, network.architecture, network.facts, network.input.sources):
-                progress.note(line)
-        elif given:
-            raise UsageError(f"{next(iter(given))} must go with a checkpoint; got it beside an encoder that is open already")
-        else:
-            network = each
+    first = None
+    for number, network in enumerate(opened_beside(checkpoints, options, device)):
+        first = first or network.input
         with using_home(store):
-            goal = _goal(target, network, each, source, options if not number else {})
-        pictures = _pictures(images, network)
+            goal = _goal(target, network, checkpoints[number], references[number], {} if number else options)
+        pictures, input = pictures_for(images, network, first)
         maps = smoothgrad_cam(
-            network, pictures.images, target=goal, layers=layers, method=method, sigma=sigma, samples=samples, fusion=fusion, preset=preset,
-            engine=engine, batch_size=batch_size, seed=seed,
+            network, pictures.images, target=goal, layers=layers_for(network, layers) if number and layers else layers, method=method,
+            sigma=sigma, samples=samples, fusion=fusion, preset=preset, engine=engine, batch_size=batch_size, seed=seed,
         )  # fmt: skip
-        more = {"images": list(pictures.names), "reference": None if source is None else str(source), "picture_notes": list(pictures.notes)}
-        found.append(Saliency(_unique(network.name, [one.name for one in found]), pictures, replace(maps, settings={**maps.settings, **more})))
+        more = {"images": list(pictures.names), "reference": None if reference is None else str(references[number]),
+                "picture_notes": list(pictures.notes), "input": input.to_dict(), "versions": package_versions()}  # fmt: skip
+        name = unique(network.name, [one.name for one in found])
+        found.append(Saliency(name, pictures, replace(maps, settings={**maps.settings, **more})))
         _tell_dead(found[-1])
     return found
 
@@ -120,12 +120,14 @@ def saliency_rows(results: Sequence[Saliency]) -> list[dict[str, Any]]:
     return rows
 
 
-def described(maps: SaliencyMaps) -> str:
+def described(*maps: SaliencyMaps) -> str:
     """What the maps are, in one line; sigma is a share of the pixel range."""
-    said = maps.settings
+    said = maps[0].settings
     what = NAMES[said["method"]] + (f" of the target {said['target']}" if said["target"] else "")
     noise = f"{said['samples']} samples, sigma {said['sigma']:g}" if said["sigma"] else "no noise"
-    return f"{what}; {len(maps.layers)} layers, {said['fusion']}; {noise}; seed {said['seed']}"
+    counts = sorted({len(each.layers) for each in maps})
+    n_layers = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
+    return f"{what}; {n_layers} layer{'s' if counts[-1] > 1 else ''}, {said['fusion']}; {noise}; seed {said['seed']}"
 
 
 def draw_saliency(results: Sequence[Saliency]) -> Figure:
@@ -137,26 +139,23 @@ def draw_saliency(results: Sequence[Saliency]) -> Figure:
     for result in results:
         shown, maps = result.pictures.shown, result.maps
         single = len(results) == 1 and len(maps.layers) <= MOST_LAYER_ROWS
-        label = "all layers" if single else result.name
+        label = "all layers" if single else result.label
         rows[label] = [(picture, heat if np.isfinite(heat).all() else "every layer is dead") for picture, heat in zip(shown, maps.fused)]
         captions[label] = [_peak_text(row) for row in saliency_rows([result])]
         for number, layer in enumerate(maps.layers if single else ()):
             dead = {image: reason for image, name, reason in maps.dead if name == layer}
             rows[layer] = [(picture, dead.get(image, maps.per_layer[number][image])) for image, picture in enumerate(shown)]
-            captions[layer] = [f"{share:.0%} of the energy" for share in maps.energy[:, number]]
+            captions[layer] = [f"{share:.{0 if share >= 0.1 else 1}%} of the energy" for share in maps.energy[:, number]]
     first = results[0]
-    heading = f"{first.name}: {described(first.maps)}" if len(results) == 1 else described(first.maps)
+    said = described(*(result.maps for result in results))
     names = [Path(name).stem for name in first.pictures.names]
+    heading = f"{first.label}: {said}" if len(results) == 1 else said
     return picture_grid(rows, names, images=list(first.pictures.shown), heading=heading, captions=captions)
 
 
 def save_maps(results: Sequence[Saliency], path: str | Path) -> list[Path]:
     """One .npz a checkpoint: `path` for the first, with -2, -3, ... before the suffix for the others."""
-    path = Path(path)
-    return [
-        result.maps.save(path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}"))
-        for number, result in enumerate(results, start=1)
-    ]
+    return [result.maps.save(numbered(path, number)) for number, result in enumerate(results, start=1)]
 
 
 def _peak_text(row: Mapping[str, Any]) -> str:
@@ -173,10 +172,13 @@ def _one_each(reference: str | Path | Sequence[str | Path] | None, n: int) -> li
     return list(given) or [None] * n
 
 
-def _check_target(target: Any, references: Sequence[Any]) -> None:
+def _check_target(target: Any, references: Sequence[Any], method: str | None) -> None:
     """What can be said before anything is loaded."""
+    from repr_probe.visual.cam import WITHOUT_TARGET
     from repr_probe.visual.targets import split_target
 
+    if method in WITHOUT_TARGET and target != "self":
+        raise UsageError(f"target must be left out for the method {method}, which has none; got {target if isinstance(target, str) else 'one'}")
     if isinstance(target, str) and split_target(target)[0] in ("centred", "centroid") and references[0] is None:
         raise UsageError(f"target {split_target(target)[0]} must have a reference; got none; give the feature store of the checkpoint (--reference)")
 
@@ -215,39 +217,33 @@ def _reference(source: str | Path, network: ImageEncoder) -> Reference:
 def _embedding(path: str, network: ImageEncoder) -> Any:
     from repr_probe.encoders.encoder import POOLED
     from repr_probe.exact_pass import exact_pass, module_device
+    from repr_probe.visual.pictures import read_pictures
 
     device = module_device(network.module, "auto")
     with exact_pass(network.module, device):
-        return network.features(_pictures([path], network).images[:1].to(device), [POOLED])[POOLED][0].clone()
+        return network.features(read_pictures([path], network.input).images[:1].to(device), [POOLED])[POOLED][0].clone()
 
 
 def _class_row(number: str, checkpoint: Any, options: Mapping[str, Any]) -> np.ndarray:
-    from repr_probe.workflows.classifier_rows import read_classifier_rows
+    from repr_probe.workflows.classifier_rows import read_classifier
 
     if not number.isdecimal():
         raise UsageError(f"target class=N must have a whole number; got {number!r}")
     if not isinstance(checkpoint, str | Path) or not Path(checkpoint).exists():
         raise UsageError(f"target class=N must have a checkpoint file, whose classifier is read; got {checkpoint}")
-    found = read_classifier_rows(checkpoint, key=options.get("key"))
+    try:
+        found = read_classifier(checkpoint, key=options.get("key"))
+    except CheckpointError as failure:
+        if failure.code != "E_CLASSIFIER":
+            raise
+        name = Path(checkpoint).name
+        raise UsageError(f"target class=N must have a classifier in {name}; got none; use similar-to=IMAGE or centroid=CLASS") from None
     if int(number) >= len(found.rows):
         raise UsageError(f"target class=N must be below {len(found.rows):,}, the classes of {found.tensor}; got {number}")
-    progress.note(f"class {number} is {found.names[int(number)]}")
+    progress.note(f"class {number} is {found.names[int(number)] if found.names else f'row {number} of {len(found.rows):,} of {found.tensor}'}")
     return found.rows[int(number)]
-
-
-def _pictures(images: Any, network: ImageEncoder) -> Pictures:
-    from repr_probe.visual.pictures import read_pictures
-
-    pictures = read_pictures(images, network.input)
-    for note in pictures.notes:
-        progress.note(note)
-    return pictures
 
 
 def _tell_dead(result: Saliency) -> None:
     for image, layer, reason in result.maps.dead:
         progress.note(f"{result.name}: {result.pictures.names[image]} has no map at {layer}: {reason}")
-
-
-def _unique(name: str, taken: Sequence[str]) -> str:
-    return name if name not in taken else next(f"{name} ({n})" for n in range(2, len(taken) + 3) if f"{name} ({n})" not in taken)

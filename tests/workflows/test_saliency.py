@@ -13,11 +13,12 @@ from torch import nn
 
 from repr_probe.encoders.adapters.as_encoder import as_encoder
 from repr_probe.encoders.encoder import POOLED
+from repr_probe.encoders.load import load_encoder
 from repr_probe.errors import CheckpointError, StoreError, UsageError
 from repr_probe.visual.cam_maps import SaliencyMaps
 from repr_probe.visual.pictures import read_pictures
 from repr_probe.visual.smoothgrad_cam import smoothgrad_cam
-from repr_probe.visual.targets import centred_target, centroid_target, similar_to
+from repr_probe.visual.targets import centred_target, centroid_target, class_target, similar_to
 from repr_probe.workflows.extract import extract
 from repr_probe.workflows.saliency import described, draw_saliency, saliency, saliency_rows, save_maps
 
@@ -127,7 +128,36 @@ def test_figures_hold_every_picture_and_draw_no_dead_map(photos):
     assert row["peak"] is None and row["standard_error"] is None and set(row["dead"]) == {"stage1", "stage2", "stage3"}
 
 
+def test_a_class_of_the_checkpoints_own_classifier(photos, tmp_path):
+    backbone = dict(load_encoder("timm:test_resnet").module.state_dict())
+    rows = torch.randn(4, 96, generator=torch.Generator().manual_seed(0))
+    torch.save(backbone | {"fc.weight": rows, "fc.bias": torch.zeros(4)}, tmp_path / "net.pth")
+    torch.save(backbone, tmp_path / "bare.pth")
+    options = {"samples": 2, "arch": "timm:test_resnet", "image_size": 32}
+    (found,) = saliency(tmp_path / "net.pth", photos, target="class=2", **options)
+    encoder = load_encoder("timm:test_resnet", image_size=32)
+    direct = smoothgrad_cam(encoder, read_pictures(photos, encoder.input).images, target=class_target(rows[2]), samples=2)
+    assert np.allclose(found.maps.fused, direct.fused, atol=1e-5)
+    with pytest.raises(UsageError, match=r"target class=N must be below 4, the classes of fc.weight; got 4"):
+        saliency(tmp_path / "net.pth", photos, target="class=4", **options)
+    with pytest.raises(UsageError, match=r"target class=N must have a classifier in bare.pth; got none; use similar-to=IMAGE or centroid=CLASS"):
+        saliency(tmp_path / "bare.pth", photos, target="class=0", **options)
+
+
+def test_networks_of_other_depth_and_input_side_by_side(photos):
+    results = saliency("hydes-digits", photos, against=["timm:test_resnet"], layers=["stage1", "stage3"], samples=1, preset="paper")
+    assert [result.maps.layers for result in results] == [("stage1", "stage3")] * 2
+    results = saliency("hydes-digits", photos, against=["timm:test_resnet"], preset="paper", samples=1)
+    assert results[0].maps.layers == ("stage1", "stage2", "stage3") and len(results[1].maps.layers) == 4
+    assert described(*(result.maps for result in results)) == "Grad-CAM of the target self; 3 to 4 layers, mean-energy; 1 samples, sigma 0.15; seed 0"
+    assert results[1].label == "timm:test_resnet (random weights, seed 0)" and results[0].label == "hydes-digits"
+    first, second = (result.maps.settings for result in results)
+    assert second["input"]["crop_pct"] == first["input"]["crop_pct"] and "torch" in second["versions"]
+
+
 def test_what_cannot_be_explained(photos):
+    with pytest.raises(UsageError, match="target must be left out for the method eigen, which has none; got class=3"):
+        saliency("nothing.pth", photos, target="class=3", method="eigen")
     with pytest.raises(UsageError, match=r"target centred must have a reference; got none; give the feature store of the checkpoint \(--reference\)"):
         saliency(network(), photos, target="centred")
     with pytest.raises(UsageError, match="target class=N must have a checkpoint file, whose classifier is read; got"):
