@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from repr_probe.errors import InputError
+from repr_probe.metrics.neighbours import MEMORY, Neighbours, nearest
 from repr_probe.probes.devices import resolve_device
 from repr_probe.probes.labelled_rows import TOP5_CLASSES, Split, open_split
-from repr_probe.probes.neighbours import MEMORY, Neighbours, nearest
 from repr_probe.probes.probe_result import ProbeResult, frozen, scored
 from repr_probe.probes.votes import Votes, count_votes
 

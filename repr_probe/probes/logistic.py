@@ -9,12 +9,13 @@ starts from a multiple of the identity, which saves most of its iterations on co
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from repr_probe import progress
+from repr_probe.probes.row_space import RowSpace
 from repr_probe.probes.standardised import Standardised
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ _LOGITS = 1 << 21  # numbers of a block's scores
 class Fit:
     """weights (n_penalties, n_features + 1, n_classes), the last row the biases; the rest per penalty.
 
-    losses; gradients: largest entry of each; gaps: how far above the optimum the loss can lie, relative; iterations.
+    losses; gradients: largest entry of each (with fewer rows than features: in a basis of the rows); gaps: how far above the optimum the
+    loss can lie, relative; iterations.
     """
 
     weights: np.ndarray
@@ -53,7 +55,15 @@ def fit_logistic(
 
     As many penalties go together as their histories fit into `memory` bytes.
     """
-    each = 8 * (rows.rows.n_features + 1) * n_classes * (2 * _HISTORY + 6)
+    if len(rows) < rows.n_features:
+        span = RowSpace(rows)
+        fit = _fit(span, codes, n_classes, penalties, device=device, memory=memory)
+        return replace(fit, weights=span.lifted(fit.weights))
+    return _fit(rows, codes, n_classes, penalties, device=device, memory=memory)
+
+
+def _fit(rows: Standardised | RowSpace, codes: np.ndarray, n_classes: int, penalties: np.ndarray, *, device: str, memory: int) -> Fit:
+    each = 8 * (rows.n_features + 1) * n_classes * (2 * _HISTORY + 6)
     together = int(np.clip(memory // each, 1, len(penalties)))
     problem = _Problem(rows, codes, n_classes, device)
     fits = []
@@ -66,12 +76,12 @@ def fit_logistic(
 class _Problem:
     """The rows with their labels, and the eigenvectors of their covariance."""
 
-    def __init__(self, rows: Standardised, codes: np.ndarray, n_classes: int, device: str) -> None:
+    def __init__(self, rows: Standardised | RowSpace, codes: np.ndarray, n_classes: int, device: str) -> None:
         import torch
 
         self.rows, self.n_classes, self.device = rows, n_classes, torch.device(device)
         self.codes = torch.from_numpy(codes).to(self.device)
-        width = rows.rows.n_features
+        width = rows.n_features
         covariance = torch.zeros(width, width, dtype=torch.float64, device=self.device)
         for _, block in self.blocks(4096):
             covariance.addmm_(block.T, block, alpha=1 / len(rows))

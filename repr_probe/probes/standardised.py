@@ -44,6 +44,10 @@ class Standardised:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def n_features(self) -> int:
+        return self.rows.n_features
+
     def block(self, start: int, stop: int) -> np.ndarray:
         values = self.rows.block(start, stop)
         values -= self.scale.mean

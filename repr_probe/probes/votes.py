@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from repr_probe.probes.neighbours import ROUNDING, Neighbours
+from repr_probe.metrics.neighbours import ROUNDING, Neighbours
 
 _CHUNK_NUMBERS = 1 << 22  # scores held at a time, (queries, classes)
 

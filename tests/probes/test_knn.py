@@ -309,7 +309,7 @@ def test_bad_features():
 def test_a_device_without_room_is_said_in_one_line(monkeypatch):
     import torch
 
-    from repr_probe.probes import neighbours
+    from repr_probe.metrics import neighbours
 
     def full(*_):
         raise torch.OutOfMemoryError("no room")
