@@ -58,16 +58,25 @@ def layers_for(network: ImageEncoder, layers: str | Sequence[str]) -> str | Sequ
     return "stages"
 
 
-def random_twin(encoder: ImageEncoder) -> ImageEncoder | str:
-    """The same architecture with random weights (seed 0), or why there is none."""
+def random_twin(encoder: ImageEncoder, *, allow_code: bool = False) -> ImageEncoder:
+    """The same architecture and input with random weights (seed 0); raises ReprProbeError for one that cannot be built anew."""
+    from repr_probe.workflows.probe_baselines import random_encoder
+
+    origin = {"architecture": encoder.architecture, "input": encoder.input.to_dict(), "pool": getattr(encoder, "pool", None)}
+    try:
+        return random_encoder(origin, str(encoder.device), allow_code=allow_code)
+    except ReprProbeError as failure:
+        raise type(failure)(f"{encoder.architecture} cannot be built anew ({failure})") from failure
+
+
+def random_twin_or_reason(encoder: ImageEncoder) -> ImageEncoder | str:
+    """`random_twin`, or why there is none to compare with: it cannot be built, or is the encoder itself."""
     import torch
 
-    from repr_probe.encoders.load import load_encoder
-
     try:
-        twin = load_encoder(encoder.architecture, image_size=encoder.input.size, device=str(encoder.device))
+        twin = random_twin(encoder)
     except ReprProbeError as failure:
-        return f"{encoder.architecture} cannot be built anew ({failure})"
+        return str(failure)
     own, other = list(encoder.module.parameters()), list(twin.module.parameters())
     if all(one.shape == two.shape and torch.equal(one, two) for one, two in zip(own, other)):
         return "its own weights are the random ones"

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from repr_probe import progress
 from repr_probe.errors import UsageError
-from repr_probe.workflows.beside import computing, labelled, layers_for, numbered, opened_beside, pictures_for, random_twin, unique
+from repr_probe.workflows.beside import (
+    computing,
+    labelled,
+    layers_for,
+    numbered,
+    opened_beside,
+    pictures_for,
+    random_twin_or_reason,
+    unique,
+)
 from repr_probe.workflows.encoder_options import EncoderOptions, checked_options
 
 if TYPE_CHECKING:
@@ -71,7 +80,7 @@ def hypercolumns(
         name = unique(network.name, [one.name for one in found])
         pictures, input = pictures_for(images, network, first.input)
         found.append(_decomposed(name, network, pictures, input, layers_for(network, layers), options, beside=found[0]))
-    twin = random_twin(first) if random else ""
+    twin = random_twin_or_reason(first) if random else ""
     if isinstance(twin, str):
         if twin:
             progress.note(f"no network with random weights beside: {twin}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from repr_probe import progress
-from repr_probe.errors import ReprProbeError, UsageError
+from repr_probe.errors import UsageError
+from repr_probe.workflows.beside import opened_beside, random_twin_or_reason
 from repr_probe.workflows.encoder_options import EncoderOptions, checked_options
-from repr_probe.workflows.short_form import short_form
 
 if TYPE_CHECKING:
     from repr_probe.encoders.adapters.protocol import ImageEncoder
@@ -54,38 +54,45 @@ def localise(
 
     folder: photos; of subfolders named for classes a grid holds four different ones.  masks: a folder with images/ and masks/, or VOC2012.
     foreground, ignore_index: see `read_masked_pictures`.  against: other checkpoints, on the same grids and composites.
-    checks: names out of CHECKS; default all, "masks" where `masks` is given.
+    checks: names out of CHECKS; default all, "masks" where `masks` is given, no "grid" for the method eigen, whose map has no query.
     target: "self" or "centred", of composites, masks, randomisation and insertion-deletion; grids have their query.
     layers, method, sigma, samples: see `smoothgrad_cam`; without noise by default, one pass a map instead of `samples`.
     grids: how many, 16 or more.  limit: at most so many photos and masks, drawn by `seed`.
     Raises UsageError, CheckpointError, DatasetError, FileFormatError or InputError, each with one line that says what to do.
     """
-    chosen = chosen_checks(checks, masks)
+    from repr_probe.encoders.adapters.protocol import require
+    from repr_probe.visual.cam import WITHOUT_TARGET
+
+    chosen = chosen_checks(checks, masks, method)
     if target not in TARGETS:
         raise UsageError(f"target must be {' or '.join(TARGETS)}; got {target!r}")
     if grids < FEWEST_GRIDS or limit < 1:
         raise UsageError(f"grids must be {FEWEST_GRIDS} or more and limit positive; got {grids} and {limit}")
     others = [against] if isinstance(against, str | Path) or not isinstance(against, Sequence) else list(against)
-    options = {**checked_options(encoder), "device": device}
     maps = {"layers": layers, "method": method, "sigma": sigma, "samples": samples, "batch_size": batch_size, "seed": seed}
     run = _Run(Path(folder), masks, foreground, ignore_index, chosen, target, maps, grids, limit)
     networks, notes = [], []
-    for number, one in enumerate([checkpoint, *others]):
-        opened = _opened(one, options if number == 0 else {"device": device})
+    for opened in opened_beside([checkpoint, *others], checked_options(encoder), device):
+        require(opened, "maps" if method in WITHOUT_TARGET else "grad")
         found, said = run.examined(opened)
         networks.append(found)
         notes += [*opened.notes, *said]
     return _report(run, networks, notes)
 
 
-def chosen_checks(checks: Sequence[str] | None, masks: str | Path | None) -> list[str]:
-    """The checks to make, in their order; UsageError for an unknown name, and for "masks" without a folder."""
-    names = [name for name in CHECKS if name != "masks" or masks is not None] if checks is None else list(checks)
+def chosen_checks(checks: Sequence[str] | None, masks: str | Path | None, method: str = "layercam") -> list[str]:
+    """The checks to make, in their order; UsageError for an unknown name, for "masks" without a folder and for "grid" without a target."""
+    from repr_probe.visual.cam import WITHOUT_TARGET
+
+    impossible = {name for name, cannot in (("masks", masks is None), ("grid", method in WITHOUT_TARGET)) if cannot}
+    names = [name for name in CHECKS if name not in impossible] if checks is None else list(checks)
     unknown = next((name for name in names if name not in CHECKS), None)
     if unknown is not None or not names:
         raise UsageError(f"checks must be some of {', '.join(CHECKS)}; got {unknown or 'none'}")
     if "masks" in names and masks is None:
         raise UsageError("masks must be a folder with images/ and masks/ for the check masks; got none; give --masks FOLDER")
+    if "grid" in names and "grid" in impossible:
+        raise UsageError(f"checks must leave out grid for the method {method}, whose map is the same for every query; got grid")
     return [name for name in CHECKS if name in names]
 
 
@@ -118,14 +125,16 @@ class _Run:
 
     def examined(self, encoder: ImageEncoder) -> tuple[Examined, list[str]]:
         """(findings of one network, notes)."""
+        from repr_probe.visual.cam import WITHOUT_TARGET
         from repr_probe.visual.layers import chosen_layers
         from repr_probe.visual.localise.report import Examined
         from repr_probe.visual.localise.subject import subject_of
         from repr_probe.visual.pictures import read_pictures
 
-        layers, _ = chosen_layers(encoder, self.maps["layers"], gradients=self.maps["method"] != "eigen")
+        layers, replaced = chosen_layers(encoder, self.maps["layers"], gradients=self.maps["method"] not in WITHOUT_TARGET)
         pictures = read_pictures(self.files(), encoder.input)
-        examination = _Examination(self, encoder, subject_of(encoder, **self.maps), pictures, layers)
+        examination = _Examination(self, encoder, subject_of(encoder, **{**self.maps, "layers": layers}), pictures, layers)
+        examination.notes += [f"{encoder.name}: {note}" for note in replaced]
         findings: list[Finding] = []
         with progress.task(f"checks of {encoder.name}", len(self.checks)) as advance:
             for name in self.checks:
@@ -152,8 +161,11 @@ class _Examination:
 
     @property
     def target(self) -> OwnTarget:
+        from repr_probe.visual.cam import WITHOUT_TARGET
         from repr_probe.visual.targets import centred_target, self_target
 
+        if self.run.maps["method"] in WITHOUT_TARGET:
+            return replace(self_target(), name="none")
         return self_target() if self.run.target == "self" else centred_target(self.mean)
 
     def grid(self) -> list[Finding]:
@@ -186,7 +198,7 @@ class _Examination:
         if isinstance(twin, str):
             self.notes.append(f"{self.encoder.name}: no randomisation check: {twin}")
             return []
-        other = subject_of(twin, **self.run.maps)
+        other = subject_of(twin, **{**self.run.maps, "layers": self.layers})
         return randomisation_check(self.subject, other, self.pictures.images, self.target, seed=self.run.seed)
 
     def insertion_deletion(self) -> list[Finding]:
@@ -211,36 +223,8 @@ class _Examination:
     def twin(self) -> ImageEncoder | str:
         """The same architecture with random weights, or why there is none."""
         if self._twin is None:
-            self._twin = _twin_of(self.encoder)
+            self._twin = random_twin_or_reason(self.encoder)
         return self._twin
-
-
-def _twin_of(encoder: ImageEncoder) -> ImageEncoder | str:
-    import torch
-
-    from repr_probe.encoders.load import load_encoder
-
-    try:
-        twin = load_encoder(encoder.architecture, image_size=encoder.input.size, device=str(next(encoder.module.parameters()).device))
-    except ReprProbeError as failure:
-        return f"{encoder.architecture} cannot be built anew ({failure})"
-    pairs = zip(encoder.module.parameters(), twin.module.parameters())
-    if all(one.shape == other.shape and torch.equal(one, other) for one, other in pairs):
-        return "its own weights are the random ones"
-    return twin
-
-
-def _opened(checkpoint: str | Path | ImageEncoder, loading: dict[str, Any]) -> ImageEncoder:
-    from repr_probe.encoders.adapters.protocol import require
-    from repr_probe.encoders.load import load_encoder
-
-    if not isinstance(checkpoint, str | Path):
-        return checkpoint
-    encoder = load_encoder(checkpoint, **loading)
-    require(encoder, "grad")
-    for line in short_form(encoder.name, encoder.architecture, encoder.facts, encoder.input.sources):
-        progress.note(line)
-    return encoder
 
 
 def _report(run: _Run, networks: list[Examined], notes: list[str]) -> LocaliseReport:

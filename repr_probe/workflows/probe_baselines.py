@@ -11,8 +11,11 @@ if TYPE_CHECKING:
 PIXEL_SIDE = 32
 
 
-def random_encoder(origin: Mapping[str, Any], device: str) -> ImageEncoder:
-    """The architecture of a store's encoder with random weights (seed 0) and the same input. origin: the provenance of the store."""
+def random_encoder(origin: Mapping[str, Any], device: str, *, allow_code: bool = False) -> ImageEncoder:
+    """The architecture of an encoder with random weights (seed 0) and the same input.
+
+    origin: its architecture, pool and input, as the provenance of a store has them.  allow_code: for architectures of module:callable.
+    """
     from repr_probe.encoders.adapters.as_encoder import as_encoder
     from repr_probe.encoders.architectures import resolve_architecture
     from repr_probe.encoders.devices import resolve_device
@@ -23,7 +26,7 @@ def random_encoder(origin: Mapping[str, Any], device: str) -> ImageEncoder:
     given = {"image_size": tuple(seen["size"]), "mean": seen["mean"], "std": seen["std"], "interp": seen["interpolation"],
              "crop_pct": seen["crop_pct"], **({"channels": seen["order"]} if "order" in seen else {})}  # fmt: skip
     if not architecture.startswith("repr_probe:"):
-        return load_encoder(architecture, pool=origin["pool"], device=device, **given)
+        return load_encoder(architecture, pool=origin["pool"], device=device, allow_code=allow_code, **given)
     grey = len(seen["mean"]) == 1
     network = build_network(resolve_architecture(architecture), channels=1 if grey else 3, image_size=tuple(seen["size"]))
     module = network.module.to(resolve_device(device))

@@ -13,6 +13,7 @@ import numpy as np
 from repr_probe import progress
 from repr_probe.errors import ReprProbeError, UsageError
 from repr_probe.files.home import home, using_home
+from repr_probe.workflows.beside import random_twin
 from repr_probe.workflows.encoder_options import EncoderOptions, checked_options
 from repr_probe.workflows.short_form import short_form
 
@@ -82,7 +83,7 @@ def segment(
         run = _Run(train, test, network.input, chosen, batch_size=batch_size, memory=int(memory * GIGABYTE), seed=seed, fresh=fresh)
         heads = hypercolumn_and_layers(layers) if each_layer else {"hypercolumn": tuple(layers)}
         rows = run.rows(network, layers, heads)
-        random_rows, random_notes = _random_rows(run, network, layers, options, device)
+        random_rows, random_notes = _random_rows(run, network, layers, options)
     notes = (*network.notes, *train.notes, *test.notes, *random_notes)
     return _report(network, run, layers, (*rows, *random_rows, run.majority()), notes)
 
@@ -177,18 +178,15 @@ class _Run:
 
 
 def _random_rows(
-    run: _Run, encoder: ImageEncoder, layers: list[str], options: Mapping[str, Any], device: str
+    run: _Run, encoder: ImageEncoder, layers: list[str], options: Mapping[str, Any]
 ) -> tuple[list[DenseRow], tuple[str, ...]]:  # fmt: skip
     """The hypercolumn of the same architecture with random weights, seen through the same preprocessing; a note where it cannot be built."""
-    from repr_probe.encoders.load import load_encoder
-
     try:
-        allowed = bool(options.get("allow_code"))
-        twin = load_encoder(encoder.architecture, image_size=run.input.size, device=device, allow_code=allowed)
+        twin = random_twin(encoder, allow_code=bool(options.get("allow_code")))
         if set(layers) - set(twin.layers()):
             raise UsageError(f"layers must be those of {encoder.architecture}; got {layers}")
     except ReprProbeError as failure:
-        return [], (f"no random-initialised line: {encoder.architecture} cannot be built anew ({failure})",)
+        return [], (f"no random-initialised line: {failure}",)
     return run.rows(twin, layers, {"hypercolumn": tuple(layers)}, kind="random"), ()
 
 

@@ -78,6 +78,26 @@ def test_a_network_whose_embeddings_have_one_length_is_told_to_choose_another_ta
     assert localise(encoder, photos, checks=["composite"], target="centred").networks[0].findings[0].value is not None
 
 
+def test_a_method_without_a_target_is_examined_without_grids(photos):
+    encoder = load_encoder("timm:test_resnet", image_size=64)
+    report = localise(encoder, photos, method="eigen", checks=["composite", "randomisation"], limit=3)
+    assert {one.target for one in report.networks[0].findings} == {"none"}
+    assert "grid" not in chosen_checks(None, None, "eigen")
+    with pytest.raises(UsageError, match="checks must leave out grid for the method eigen, whose map is the same for every query; got grid"):
+        localise(encoder, photos, method="eigen", checks=["grid", "pca"])
+
+
+def test_the_embedded_network_is_compared_with_its_own_architecture_at_random(photos):
+    report = localise("hydes-digits", photos, checks=["randomisation"], limit=3)
+    assert report.networks[0].findings and not any("cannot be built" in note for note in report.notes)
+
+
+def test_a_layer_that_stands_in_is_noted_once(photos):
+    report = localise(load_encoder("timm:vit_tiny_patch16_224", image_size=32), photos, checks=["composite"], target="centred", limit=2)
+    said = [note for note in report.notes if "stands in for" in note]
+    assert said == ["timm:vit_tiny_patch16_224: blocks.11.norm1 stands in for blocks.11, on whose patches the class token no longer depends"]
+
+
 def test_subfolders_are_the_classes_of_a_grid(photos):
     for number in range(6):
         place = photos / f"class{number % 3}"

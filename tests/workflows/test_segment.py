@@ -78,6 +78,12 @@ def test_every_measure_follows_from_the_counts(masked, tmp_path, encoder):
         assert row.measures["mean_iou"] == confusion.mean_iou()
 
 
+def test_an_embedded_network_has_its_random_line_too(masked, tmp_path):
+    report = segment("hydes-digits", dataset=masked, store=tmp_path / "home", preset="ridge", image_size=16)
+    assert report.row("random").n_features == report.row("hypercolumn").n_features == 16 + 32 + 64
+    assert not np.array_equal(report.row("random").counts, report.row("hypercolumn").counts)
+
+
 def test_random_weights_of_the_same_architecture_stand_beside(masked, tmp_path):
     report = segment("timm:resnet10t", dataset=masked, store=tmp_path, preset="ridge", image_size=(32, 64), layer="stage1")
     random = report.row("random")

@@ -49,7 +49,11 @@ def subject_of(
     batch_size: int = 8,
     seed: int = 0,
 ) -> Subject:
-    """An encoder with its SmoothGrad-CAM: the maps of its last layer, and the fused ones where there are several layers."""
+    """An encoder with its SmoothGrad-CAM: the maps of its last layer, and the fused ones where there are several layers.
+
+    Methods without a target give the same maps for any.
+    """
+    from repr_probe.visual.cam import WITHOUT_TARGET
     from repr_probe.visual.smoothgrad_cam import smoothgrad_cam
 
     def embed(images: torch.Tensor) -> torch.Tensor:
@@ -58,8 +62,9 @@ def subject_of(
 
     def explain(images: torch.Tensor, target: Target | OwnTarget) -> dict[str, np.ndarray]:
         found = smoothgrad_cam(
-            encoder, images, target=target, layers=layers, method=method, sigma=sigma, samples=samples, batch_size=batch_size, seed=seed
-        )
+            encoder, images, target="self" if method in WITHOUT_TARGET else target, layers=layers, method=method, sigma=sigma,
+            samples=samples, batch_size=batch_size, seed=seed,
+        )  # fmt: skip
         maps = {LAST: found.per_layer[-1]}
         return maps if len(found.layers) == 1 else {**maps, FUSED: found.fused}
 
