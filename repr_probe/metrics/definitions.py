@@ -274,6 +274,41 @@ _ROWS = (
     _d("lidar_class", "LIDAR class", "LiDAR, classes as objects", "", 1, "higher", ("1", "min(D, K-1)"),
        "as LiDAR, with classes of two rows or more in place of images and their rows in place of views",
        "number of directions that tell classes apart; not comparable with LiDAR of views.", "this project", "full", "labels"),
+    _d("k_skewness", "HUB SKEW", "hubness: skewness of 10-occurrence", "", 3, "lower", ("-inf", "+inf"),
+       "population skewness of N₁₀, how often a row is among the 10 nearest others of another by cosine",
+       "0: all rows are neighbours of about ten; large: a few hubs are neighbours of very many.",
+       "Radovanović, Nanopoulos & Ivanović 2010", "full", "neighbours"),
+    _d("robin_hood", "ROBIN HOOD", "hubness: Robin Hood index", "", 3, "lower", ("0", "1"),
+       "Σ|N₁₀ - 10|/(20 N)", "share of neighbour slots to be moved until every row has ten.", "Feldbauer et al. 2018",
+       "full", "neighbours"),
+    _d("antihub_share", "ANTIHUBS", "hubness: rows that are nobody's neighbour", "", 3, "lower", ("0", "1"),
+       "share of rows with N₁₀ = 0", "such rows are never retrieved.", "Radovanović, Nanopoulos & Ivanović 2010", "full", "neighbours"),
+    _d("hub_share", "HUBS", "hubness: slots taken by hubs", "", 3, "lower", ("0", "1"),
+       "share of all neighbour slots that rows with N₁₀ of 20 or more take", "0: no row is a neighbour twice as often as the mean.",
+       "this project", "full", "neighbours"),
+    *(
+        _d(f"knn_purity_{k}", f"PURITY {k}", f"label purity of the {k} nearest" if k > 1 else "label purity of the nearest", "", 3,
+           "higher", ("0", "1"), f"share of same-label rows among the {k} nearest other rows by cosine" if k > 1
+           else "share of rows whose nearest other row by cosine has their label",
+           "unweighted leave-one-out kNN; the share of the class among all rows is chance"
+           + (f", and a class of fewer than {k + 1} rows cannot reach 1." if k > 1 else "."),
+           "this project", "full", "labels+neighbours")
+        for k in (1, 10, 50)
+    ),
+    _d("twonn", "TWONN", "intrinsic dimension", "", 2, "", ("0", "+inf"),
+       "(N - 1)/Σ ln(r₂/r₁), Euclidean distances of raw, distinct rows to their two nearest others",
+       "number of dimensions that the rows fill locally; reads low in many: of 20 on a cube, 15 with 3,000 rows.",
+       "Facco et al. 2017", "full", "neighbours"),
+    _d("twonn_fit", "TWONN fit", "intrinsic dimension, by fit", "", 2, "", ("0", "+inf"),
+       "slope through 0 of -ln(1 - i/N) on the i-th smallest ln(r₂/r₁), i up to 0.9 N",
+       "as TwoNN without the tenth of the rows with the largest ratios.", "Facco et al. 2017", "full", "neighbours"),
+    _d("twonn_error", "TWONN SE", "intrinsic dimension, standard error", "", 2, "", ("0", "+inf"),
+       "TwoNN/√N", "of independent ratios; says nothing of the bias in many dimensions.", "Facco et al. 2017", "full", "neighbours"),
+    _d("twonn_half", "TWONN N/2", "intrinsic dimension of half the rows", "", 2, "", ("0", "+inf"),
+       "mean of TwoNN over two random halves", "the cloud at a larger scale: equal to TwoNN where the dimension is the same at both; "
+       "a larger TwoNN at N is noise about a thinner cloud.", "Facco et al. 2017", "full", "neighbours"),
+    _d("twonn_quarter", "TWONN N/4", "intrinsic dimension of a quarter of the rows", "", 2, "", ("0", "+inf"),
+       "mean of TwoNN over four random quarters", "", "Facco et al. 2017", "full", "neighbours"),
     # --- views: present whenever the features carry augmented views ---------------------------------------------------
     _d("alignment_views", "ALIGN.", "alignment of views", "", 3, "lower", ("0", "4"),
        "mean over pairs of views of one image of ‖u - u′‖²", "0: the encoder ignores the augmentations.", "Wang & Isola 2020",

@@ -18,6 +18,8 @@ _NEEDS = {
     "labels": "labels",
     "pairs": "all pairs (the pair pass)",
     "labels+pairs": "labels and all pairs (the pair pass)",
+    "neighbours": "nearest rows (a search over all pairs)",
+    "labels+neighbours": "labels and nearest rows (a search over all pairs)",
     "views": "augmented views",
 }
 _BETTER = {"higher": "higher is better", "lower": "lower is better", "": "neither end is better by itself"}

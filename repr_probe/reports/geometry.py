@@ -85,11 +85,12 @@ def measure_all(states: GeometryStates, keys: Sequence[str]) -> dict[str, Measur
     from repr_probe.metrics.class_measures import class_measures
     from repr_probe.metrics.cloud_measures import cloud_measures
     from repr_probe.metrics.collapse_measures import collapse_measures
+    from repr_probe.metrics.neighbour_measures import neighbour_measures
     from repr_probe.metrics.spectral_measures import spectral_measures
     from repr_probe.metrics.view_measures import view_measures
 
     found: dict[str, Measurement] = {}
-    families = (spectral_measures, cloud_measures, class_measures, angle_measures, collapse_measures, view_measures)
+    families = (spectral_measures, cloud_measures, class_measures, angle_measures, collapse_measures, neighbour_measures, view_measures)
     with progress.task("geometry", len(families)) as advance:
         for family in families:
             found |= family(states, keys)

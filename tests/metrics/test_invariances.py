@@ -8,14 +8,15 @@ import pytest
 from repr_probe.metrics.definitions import DEFINITIONS, keys_of
 
 FULL = [key for key in keys_of("full") if DEFINITIONS[key].needs != "views"]
-BY_POSITION = {"effective_rank_extrapolated"}  # draws halves of the rows by their position
+BY_POSITION = {"effective_rank_extrapolated", "twonn_half", "twonn_quarter"}  # draw parts of the rows by their position
 BY_COLUMN = {key for key in FULL if key.startswith(("feature_correlation", "hoyer", "treves", "active", "dead", "zero_fraction", "std_of"))}
 BY_LENGTH = {"mean_norm", "norm_min", "norm_max"}
 BY_DELTA = {"lidar_class"}  # the identity that is added to the covariance of views has a size of its own
 SPHERICAL = {key for key in FULL if DEFINITIONS[key].needs in ("labels", "pairs", "labels+pairs") or key in (
     "center_vector_norm", "center_vector_norm_debiased", "anisotropy_mean_cosine", "anisotropy_unit", "effective_rank_unit",
     "effective_rank_unit_centered", "participation_ratio_unit", "std_of_l2_normalized", "hoyer", "treves_rolls_population",
-    "zero_fraction", "feature_correlation_unit")} - {
+    "zero_fraction", "feature_correlation_unit", "k_skewness", "robin_hood", "antihub_share", "hub_share",
+    "knn_purity_1", "knn_purity_10", "knn_purity_50")} - {
     "centroid_rank_raw", "nc1", "nc1_trace", "nc1_cdnv", "nc2_equinorm", "nc2_angle", "ncc_accuracy", "lidar_class"}  # fmt: skip
 
 

@@ -1,0 +1,96 @@
+"""What the k nearest rows by cosine say: hubs that are neighbours of many, and how pure neighbourhoods are in their label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from repr_probe.errors import InputError, UndefinedMeasure
+from repr_probe.features.door import as_features
+from repr_probe.metrics.row_neighbours import nearest_rows
+from repr_probe.metrics.rows import Rows
+from repr_probe.metrics.states import GeometryStates, Options
+
+HUB_K = 10
+PURITY_K = (1, 10, 50)
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbourhoods:
+    """occurrences (N,): how often each row is among the HUB_K nearest of another, None with HUB_K rows or fewer.
+
+    same: k -> number of pairs (row, one of its k nearest) with one label, for the k that the number of rows allows.  n: rows.
+    """
+
+    occurrences: np.ndarray | None
+    same: dict[int, int]
+    n: int
+
+
+def neighbourhoods(rows: Rows, codes: np.ndarray | None, *, k: int = HUB_K, purity: tuple[int, ...] = PURITY_K, device: str = "cpu") -> Neighbourhoods:
+    """One search for both. rows: of unit length; codes (N,): labels, or None for hubness alone."""
+    n = len(rows)
+    cuts = tuple(cut for cut in {k, *(purity if codes is not None else ())} if cut < n)
+    if not cuts:
+        return Neighbourhoods(None, {}, n)
+    occurrences, same = np.zeros(n, np.int64), {cut: 0 for cut in purity if codes is not None and cut < n}
+    for start, index in nearest_rows(rows, max(cuts), cuts=cuts, device=device):
+        occurrences += np.bincount(index[:, :k].ravel(), minlength=n)
+        if codes is not None:
+            equal = codes[index] == codes[start : start + len(index), None]
+            for cut in same:
+                same[cut] += int(equal[:, :cut].sum())
+    return Neighbourhoods(occurrences if k < n else None, same, n)
+
+
+@dataclass(frozen=True)
+class Hubness:
+    """Of N_k, how often a row is among the k nearest of another; its mean is k.
+
+    skewness: third standardised moment; None where every row has the same N_k.  robin_hood: Σ|N_k - k|/(2 k N), the share of neighbour
+    slots to be moved until all rows have k.  antihub_share: rows that are nobody's neighbour.  hub_share: slots taken by rows with 2k or more.
+    """
+
+    skewness: float | None
+    robin_hood: float
+    antihub_share: float
+    hub_share: float
+
+
+def hubness(features: Any, *, k: int = HUB_K, device: str = "cpu") -> Hubness:
+    """Whether a few rows are among the nearest neighbours of very many, as happens in many dimensions.
+
+    features: (n_samples, n_features); by cosine, a row is no neighbour of itself, ties to the lower row. k below the number of rows.
+    Source: Radovanović, Nanopoulos & Ivanović 2010; robin hood: Feldbauer et al. 2018.
+
+    >>> hubness([[1.0, 0.0], [0.9, 0.1], [0.8, 0.3], [0.0, 1.0]], k=1).antihub_share  # 0 and 1 have each other; 2 has 1, and 3 has 2
+    0.25
+    """
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+        raise InputError(f"k must be an integer, 1 or more; got {k!r}")
+    rows = GeometryStates(as_features(features), Options(intervals=False)).unit_rows
+    counts = neighbourhoods(rows, None, k=int(k), device=device).occurrences
+    if counts is None:
+        raise UndefinedMeasure(f"needs more than {k} non-zero rows; got {len(rows)}")
+    return Hubness(skewness_of(counts), robin_hood_of(counts, k), antihub_share_of(counts), hub_share_of(counts, k))
+
+
+def skewness_of(counts: np.ndarray) -> float | None:
+    """Population skewness of (N,) occurrences; None without spread."""
+    centered = counts - counts.mean()
+    variance = float(np.mean(centered**2))
+    return float(np.mean(centered**3)) / variance**1.5 if counts.min() < counts.max() else None
+
+
+def robin_hood_of(counts: np.ndarray, k: int) -> float:
+    return float(np.abs(counts - k).sum() / (2.0 * k * len(counts)))
+
+
+def antihub_share_of(counts: np.ndarray) -> float:
+    return float(np.mean(counts == 0))
+
+
+def hub_share_of(counts: np.ndarray, k: int) -> float:
+    return float(counts[counts >= 2 * k].sum() / counts.sum())
