@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from repr_probe import progress
 from repr_probe.encoders.maps import feature_maps
 from repr_probe.errors import FileFormatError, InputError, ReprProbeError, StoreError
 from repr_probe.exact_pass import exact_pass, module_device
+from repr_probe.features.store_lock import StoreLock
 from repr_probe.files.atomic import atomic_write, explained, need_space, readable_bytes
 from repr_probe.files.safe_torch import read_torch
 
@@ -139,3 +142,23 @@ def cache_folder(home: Path, key: str) -> Path:
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"{folder} must be a folder; got a file; remove it")
     return folder
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[Path]:
+    """The folder, or one of this process alone while another process is at work in it: two checkpoints of one architecture share their random twin."""
+    lock = StoreLock(folder.with_name(f"{folder.name}.lock"), folder.name)
+    try:
+        lock.acquire()
+    except StoreError as busy:
+        progress.note(f"maps are computed again: {busy}")
+        own = folder.with_name(f"{folder.name}-{os.getpid()}")
+        try:
+            yield own
+        finally:
+            shutil.rmtree(own, ignore_errors=True)
+    else:
+        try:
+            yield folder
+        finally:
+            lock.release()

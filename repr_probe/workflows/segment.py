@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from repr_probe.probes.dense_presets import DensePreset
     from repr_probe.reports.dense_report import DenseReport
     from repr_probe.reports.dense_row import DenseRow
+    from repr_probe.workflows.map_cache import MapCache
 
 GIGABYTE = 10**9
 
@@ -103,25 +104,32 @@ class _Run:
 
     def rows(self, encoder: ImageEncoder, layers: list[str], heads: Mapping[str, Sequence[str]], kind: str = "") -> list[DenseRow]:
         """Maps, training, evaluation; what is on disk is removed when all of it went well."""
-        from repr_probe.exact_pass import module_device
-        from repr_probe.probes.dense import HYPERCOLUMN, fit_dense
-        from repr_probe.workflows.map_cache import EpochState, MapCache, cache_folder
+        from repr_probe.probes.dense import HYPERCOLUMN
+        from repr_probe.workflows.map_cache import MapCache, alone_in, cache_folder
 
-        cache = MapCache(cache_folder(home(), self._key(encoder, layers)), layers)
-        if self.fresh:
+        with alone_in(cache_folder(home(), self._key(encoder, layers))) as folder:
+            cache = MapCache(folder, layers)
+            if self.fresh:
+                cache.remove()
+            trained = self._trained(cache, encoder, heads)
+            confusions = self._evaluated(encoder, layers, trained)
             cache.remove()
+        widths = {name: sum(weight.shape[1] for weight in head.weights.values()) for name, head in trained.items()}
+        kinds = {name: kind or ("hypercolumn" if name == HYPERCOLUMN else "layer") for name in trained}
+        return [_row("random-initialised" if kind else name, kinds[name], widths[name], confusions[name]) for name in trained]
+
+    def _trained(self, cache: MapCache, encoder: ImageEncoder, heads: Mapping[str, Sequence[str]]) -> dict[str, DenseHead]:
+        from repr_probe.exact_pass import module_device
+        from repr_probe.probes.dense import fit_dense
+        from repr_probe.workflows.map_cache import EpochState
+
         cache.fill(encoder, self.train, self.input, batch_size=self.batch_size)
         masks = np.stack([self.train.mask_at(row, self.input.size) for row in range(len(self.train))]).astype(np.int32)
-        trained = fit_dense(
+        return fit_dense(
             cache.arrays(self.memory), masks, n_classes=self.train.n_classes, ignore_index=self.train.ignore_index, heads=heads,
             preset=self.preset, seed=self.seed, device=str(module_device(encoder.module, "auto")),
             state=EpochState(cache.folder / self._state_name(heads)),
         )  # fmt: skip
-        confusions = self._evaluated(encoder, layers, trained)
-        cache.remove()
-        widths = {name: sum(weight.shape[1] for weight in head.weights.values()) for name, head in trained.items()}
-        kinds = {name: kind or ("hypercolumn" if name == HYPERCOLUMN else "layer") for name in trained}
-        return [_row("random-initialised" if kind else name, kinds[name], widths[name], confusions[name]) for name in trained]
 
     def majority(self) -> DenseRow:
         """The class with most pixels of the training masks, everywhere."""

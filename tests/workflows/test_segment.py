@@ -13,6 +13,7 @@ from torch import nn
 
 from repr_probe.encoders.adapters.as_encoder import as_encoder
 from repr_probe.errors import CheckpointError, InputError, UsageError
+from repr_probe.features.store_lock import StoreLock
 from repr_probe.probes.confusion import Confusion
 from repr_probe.published.table2 import published_segmentation
 from repr_probe.reports.dense_formats import DENSE_RENDERERS, check_dense_suffix, write_dense
@@ -76,6 +77,30 @@ def test_every_measure_follows_from_the_counts(masked, tmp_path, encoder):
         confusion.counts += row.counts
         assert row.counts.sum() == 3 * (24 * 32 - 9)  # every pixel of the original masks but void
         assert row.measures["mean_iou"] == confusion.mean_iou()
+
+
+def test_two_processes_with_the_same_maps_do_not_disturb_each_other(masked, encoder, tmp_path):
+    alone = probe(encoder, masked, tmp_path)
+    folders = []
+    real = map_cache.cache_folder
+
+    def seen(home, key):
+        folders.append(real(home, key))
+        return folders[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(map_cache, "cache_folder", seen)
+        probe(encoder, masked, tmp_path)
+    lock = StoreLock(folders[0].with_name(f"{folders[0].name}.lock"), folders[0].name)
+    lock.acquire()
+    folders[0].mkdir(parents=True)
+    (folders[0] / "rows_done").write_text("5")
+    try:
+        again = probe(encoder, masked, tmp_path)
+    finally:
+        lock.release()
+    assert np.array_equal(again.rows[0].counts, alone.rows[0].counts)
+    assert (folders[0] / "rows_done").read_text() == "5" and [path.name for path in folders[0].parent.iterdir()] == [folders[0].name]
 
 
 def test_an_embedded_network_has_its_random_line_too(masked, tmp_path):
