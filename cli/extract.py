@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from .display import shown
 from .encoder_options import NO_OPTIONS, takes_encoder_options
+from .job import job
 from .options import (
     DATA,
     OUTPUT,
@@ -62,13 +62,13 @@ def extract_command(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Store the features of every image, all layers in one pass; prints a line per layer: key, layer, shape, folder.
+    """Store the features of every image, all layers in one pass; prints a line per layer: key, layer, shape, folder. Works under torchrun.
 
     Example: repro-probe extract timm:resnet18 --dataset cifar10 --layer stage3 --layer stage4
     """
     from repr_probe.workflows.extract import extract
 
-    with shown(quiet):
+    with job(device, quiet) as ranks:
         stores = extract(
             checkpoint,
             dataset=dataset,
@@ -86,9 +86,10 @@ def extract_command(
             verify_data=verify_data,
             store=store,
             export=export,
+            ranks=ranks,
             **encoder,
         )
-    for extracted in stores:
+    for extracted in stores if ranks.is_first else ():
         say(_line(extracted))
 
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 import typer
 
 from repr_probe.errors import ReprProbeError, UsageError
+from repr_probe.ranks import ToldElsewhere
 
 OK, ERROR, USAGE, CONDITION, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -67,6 +68,8 @@ def _message(failure: BaseException) -> tuple[str, int]:
         return _usage_text(failure), USAGE
     if isinstance(failure, UsageError):
         return f"error: {failure}", USAGE
+    if isinstance(failure, ToldElsewhere):
+        return "", ERROR
     if isinstance(failure, ReprProbeError):
         return f"error: {failure}{f' [{failure.code}]' if failure.code else ''}", ERROR
     if _out_of_memory(failure):

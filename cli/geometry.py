@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .conditions import FailOn, fail_on, parse_conditions
-from .display import shown
 from .encoder_options import NO_OPTIONS, takes_encoder_options
 from .formats import SUFFIXES, AsCsv, AsJson, AsLatex, AsMarkdown, stdout_format, terminal_width
+from .job import job
 from .options import (
     DATA,
     OUTPUT,
@@ -121,7 +121,7 @@ def geometry_command(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Measure the geometry of an encoder's features on a data set: Table III of HyDeS with intervals, and more.
+    """Measure the geometry of an encoder's features on a data set: Table III of HyDeS with intervals, and more. Works under torchrun.
 
     Example: repro-probe geometry resnet50.pth --dataset food101 --out resnet50.json
     """
@@ -130,7 +130,7 @@ def geometry_command(
     outputs, conditions = _checked_outputs(out, figure), parse_conditions(fail_on_)
     from repr_probe.workflows.geometry import geometry
 
-    with shown(quiet):
+    with job(device, quiet) as ranks:
         result = geometry(
             checkpoint,
             dataset=dataset,
@@ -153,8 +153,11 @@ def geometry_command(
             features_key=features_key,
             labels_key=labels_key,
             store=store,
+            ranks=ranks,
             **encoder,
         )
+    if not ranks.is_first:
+        return
     reports = list(result) if isinstance(result, list) else [result]
     _show(reports, outputs, figure, kind, published=not no_published)
     fail_on(conditions, [(report.name, report.measures) for report in reports])

@@ -12,6 +12,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from repr_probe.errors import ReprProbeError, UsageError
+from repr_probe.ranks import processes_here
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -27,14 +28,14 @@ _MOST_WORKERS = 8
 
 
 def choose_workers(workers: int | None, dataset: ImageDataset, *, n_views: int = 0) -> int:
-    """`workers` if given, else one process per core up to 8, and none for few or tiny images."""
+    """`workers` if given, else one process per core up to 8 (cores shared with the job's other ranks), none for few or tiny images."""
     if workers is not None:
         if isinstance(workers, bool) or not isinstance(workers, int) or workers < 0:
             raise UsageError(f"workers must be an integer of 0 or more; got {workers!r}")
         return workers
     if len(dataset) * (1 + n_views) < _FEW_IMAGES or max(dataset.input.size) <= _SMALL_SIDE:
         return 0
-    return min(available_cores(), _MOST_WORKERS)
+    return max(1, min(available_cores() // processes_here(), _MOST_WORKERS))
 
 
 def available_cores() -> int:
@@ -48,13 +49,14 @@ def image_batches(
     dataset: ImageDataset,
     *,
     start: int,
+    stop: int | None = None,
     batch_size: int,
     workers: int,
     pin_memory: bool = False,
     view_transform: ViewTransform | None = None,
     n_views: int = 0,
 ) -> Generator[torch.Tensor, None, None]:
-    """The images from row `start` on, in order: (batch, channels, height, width), or (batch, 1 + n_views, channels, height, width)
+    """The images from row `start` on (before row `stop`), in order: (batch, channels, height, width), or (batch, 1 + n_views, channels, height, width)
     with the plain image first when `n_views` > 0.
 
     The caller's random state is not touched; close the generator to end the workers at once.
@@ -68,7 +70,7 @@ def image_batches(
         loader: DataLoader[Any] = DataLoader(
             items,
             batch_size=batch_size,
-            sampler=range(start, len(dataset)),
+            sampler=range(start, len(dataset) if stop is None else stop),
             num_workers=workers,
             collate_fn=_collate,
             pin_memory=pin_memory,

@@ -129,6 +129,15 @@ class Ranks:
         """Until all ranks are here."""
         self.first_does(lambda: None)
 
+    @contextmanager
+    def in_turn(self) -> Iterator[None]:
+        """Around what rank 0 should do before the others: what it downloads or remembers they find."""
+        if not self.is_first:
+            self.wait()
+        yield
+        if self.is_first:
+            self.wait()
+
     def require_alike(self, **facts: str) -> None:
         """Raise InputError on every rank when a fact (name=short text) is not the same on all."""
         if self.world_size == 1:
@@ -215,6 +224,11 @@ def _group_exists() -> bool:
 
     dist = sys.modules.get("torch.distributed")
     return dist is not None and dist.is_available() and dist.is_initialized()
+
+
+def processes_here() -> int:
+    """Processes of the job on this machine."""
+    return max(1, _integer("LOCAL_WORLD_SIZE", 1))
 
 
 def _integer(name: str, default: int) -> int:

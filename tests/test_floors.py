@@ -16,10 +16,12 @@ ROOT = Path(__file__).parents[1]
 FLOORS: dict[str, float] = {
     "errors": 0, "progress": 0.1, "ranks": 0.15, "files": 0.2, "classes": 0.3, "features": 0.4,
     "preprocessing": 1, "metrics": 1, "encoders": 2, "datasets": 2, "views": 2.1, "semantics": 2, "probes": 2,
-    "exact_pass": 2.5, "run_facts": 2.5, "loading": 2.5, "extraction": 3, "reports": 3, "published": 3, "monitor": 4, "visual": 4, "plots": 4,
+    "exact_pass": 2.5, "run_facts": 2.5, "loading": 2.5, "extraction_pass": 2.6, "extraction_parts": 2.7,
+    "extraction": 3, "reports": 3, "published": 3, "monitor": 4, "visual": 4, "plots": 4,
     "training": 5, "pages": 5, "workflows": 6, "cli": 7,
 }  # fmt: skip
-MODELS_WING = {"preprocessing", "exact_pass", "run_facts", "encoders", "datasets", "views", "loading", "extraction"}
+MODELS_WING = {"preprocessing", "exact_pass", "run_facts", "encoders", "datasets", "views", "loading", "extraction_pass",
+               "extraction_parts", "extraction"}  # fmt: skip
 NUMBERS_WING = {"metrics", "semantics", "probes", "reports", "published"}
 STRANGERS = [{"encoders", "datasets"}, {"encoders", "views"}]  # an encoder knows no data set, and the other way round
 

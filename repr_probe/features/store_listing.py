@@ -17,7 +17,7 @@ from repr_probe.features.store_lock import StoreLock
 from repr_probe.files.atomic import explained
 from repr_probe.files.home import features_folder
 
-_NAME = re.compile(r"\.?([0-9a-f]{64})(\.partial|\.journal|\.lock|\.[0-9a-z-]+)?")
+_NAME = re.compile(r"\.?([0-9a-f]{64})(\.[0-9a-z-]+){0,2}")
 
 
 @dataclass(frozen=True)

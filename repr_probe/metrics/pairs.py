@@ -13,6 +13,7 @@ from repr_probe.metrics.angle_tiles import HIDDEN_BIN, N_BINS, Tile
 from repr_probe.metrics.pair_sums import PairSums
 from repr_probe.metrics.products import Product, fastest_product
 from repr_probe.metrics.rows import Rows
+from repr_probe.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
     import torch
@@ -52,24 +53,38 @@ class AnglePass:
 
 
 def angle_pass(rows: Rows, codes: np.ndarray, groups: np.ndarray, *, shift: float, kernel: float | None = None,
-               device: str = "cpu", block: int = BLOCK) -> AnglePass:  # fmt: skip
+               device: str = "cpu", block: int = BLOCK, ranks: Ranks = ALONE) -> AnglePass:  # fmt: skip
     """All pairs of unit rows. rows: (N, D), labelled rows first, sorted by (group, class); codes, groups: (n_labelled,).
 
     shift: an angle near the mean, degrees (keeps float32 row sums exact).  kernel: t of uniformity, or None to leave it out.
-    Cost: N² D flops and N²/2 arccos; memory: two tiles and a few blocks of rows.
+    ranks: the processes that share the work, each with the same arguments; all get the result.
+    Cost: N² D flops and N²/2 arccos over all ranks; memory of each: two tiles, a few blocks of rows, 8 sums a row.
     """
     work = _Pass(rows, codes, groups, shift, kernel, device, block)
-    n_tiles = work.n_blocks * (work.n_blocks + 1) // 2
-    sample = work.load(0)
-    with fastest_product(sample, race=n_tiles >= _RACE_TILES) as product, progress.task("angles between all pairs", n_tiles) as advance:
-        for top in range(0, work.n_blocks, _SUPER):
-            held = {i: work.load(i) for i in range(top, min(top + _SUPER, work.n_blocks))}
-            for j in range(top, work.n_blocks):
+    n_tiles = sum(min(strip.stop, j + 1) - strip.start for strip, columns in _dealt(work.n_blocks, ranks) for j in columns)
+    race = work.n_blocks * (work.n_blocks + 1) // 2 >= _RACE_TILES
+    with fastest_product(work.load(0), race=race, ranks=ranks) as product, progress.task("angles between all pairs", n_tiles) as advance:
+        for strip, columns in _dealt(work.n_blocks, ranks):
+            held = {i: work.load(i) for i in strip} if columns else {}
+            for j in columns:
                 right = held[j] if j in held else work.load(j)
-                for i in range(top, min(top + _SUPER, j + 1)):
+                for i in range(strip.start, min(strip.stop, j + 1)):
                     work.tile(i, j, held[i], right, product)
                     advance(1)
+    work.sum_over(ranks)
     return work.result()
+
+
+def _dealt(n_blocks: int, ranks: Ranks) -> Iterator[tuple[range, range]]:
+    """Strips of blocks of rows, and with each the blocks of columns that fall to this rank: every column of the upper triangle goes to one.
+
+    The deal runs on from strip to strip, so that ranks differ by one column of tiles at most.
+    """
+    before = 0
+    for top in range(0, n_blocks, _SUPER):
+        first = top + (ranks.rank - before) % ranks.world_size
+        yield range(top, min(top + _SUPER, n_blocks)), range(first, n_blocks, ranks.world_size)
+        before += n_blocks - top
 
 
 class _Pass:
@@ -167,6 +182,13 @@ class _Pass:
         for suffix, (by_row, by_column) in (("_1", first), ("_2", second)):
             self.sums[name + suffix][rows] += by_row
             self.sums[name + suffix][columns] += by_column
+
+    def sum_over(self, ranks: Ranks) -> None:
+        """Make every sum that of all ranks: sums over disjoint tiles are additive."""
+        counted = np.array([self.n_duplicates])
+        for part in (*self.sums.values(), self.within, *self.histograms.values(), counted, *([] if self.kernel is None else [self.kernel])):
+            ranks.sum(part)
+        self.n_duplicates = int(counted[0])
 
     def result(self) -> AnglePass:
         """Sums in degrees."""

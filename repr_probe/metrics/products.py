@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from repr_probe.ranks import ALONE, Ranks
+
 if TYPE_CHECKING:
     import torch
 
@@ -38,13 +40,13 @@ def matmul_precision(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def fastest_product(sample: torch.Tensor, *, race: bool) -> Iterator[Product]:
-    """Yield a product for unit rows like `sample` (rows, D).
+def fastest_product(sample: torch.Tensor, *, race: bool, ranks: Ranks = ALONE) -> Iterator[Product]:
+    """Yield a product for unit rows like `sample` (rows, D); the same on all `ranks`, as the first one measures.
 
     On a GPU: torch in full float32. On a CPU: torch at the precision setting ("highest", "high" or "medium") that is fastest on `sample`
     among those whose measured error stays below 1e-6; with `race` false (small work) "highest" is taken.
     """
-    with matmul_precision(_race(sample) if race and sample.device.type == "cpu" else "highest"):
+    with matmul_precision(ranks.first_does(lambda: _race(sample)) if race and sample.device.type == "cpu" else "highest"):
         yield _by_torch
 
 

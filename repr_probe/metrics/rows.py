@@ -80,11 +80,12 @@ class Rows:
             return row_norms(self.values)
         return np.concatenate([row_norms(part) for _, part in Rows(self.values, self.index).blocks()])
 
-    def blocks(self, size: int | None = None) -> Iterator[tuple[int, np.ndarray]]:
-        """(start, block) from first to last row."""
+    def blocks(self, size: int | None = None, *, part: tuple[int, int] | None = None) -> Iterator[tuple[int, np.ndarray]]:
+        """(start, block) from first to last row; part: only rows start..stop of them."""
         size = size or self.block_size
-        for start in range(0, len(self), size):
-            yield start, self.block(start, min(start + size, len(self)))
+        first, last = part or (0, len(self))
+        for start in range(first, last, size):
+            yield start, self.block(start, min(start + size, last))
 
 
 def row_norms(block: np.ndarray) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -19,6 +20,7 @@ from repr_probe.metrics.pair_sums import PairSums, PairTotals, require_both_kind
 from repr_probe.metrics.pairs import AnglePass, angle_pass
 from repr_probe.metrics.rows import Rows
 from repr_probe.metrics.spectrum import Spectrum, spectrum_of
+from repr_probe.ranks import ALONE, Ranks
 
 POPULATIONS = ("classes", "images")
 MIN_CLASSES = 10  # below this a jackknife over classes says nothing
@@ -26,7 +28,10 @@ MIN_CLASSES = 10  # below this a jackknife over classes says nothing
 
 @dataclass(frozen=True)
 class Options:
-    """How to measure. pairs: None for all pairs, else the number to draw. kernel: whether the pair pass also sums exp(-2‖u - u′‖²)."""
+    """How to measure. pairs: None for all pairs, else the number to draw. kernel: whether the pair pass also sums exp(-2‖u - u′‖²).
+
+    ranks: the processes that share the long passes, each with states of the same features (`GeometryStates.run_together`).
+    """
 
     seed: int = 0
     device: str = "cpu"
@@ -35,6 +40,7 @@ class Options:
     intervals: bool = True
     block: int | None = None
     kernel: bool = True
+    ranks: Ranks = ALONE
 
 
 class GeometryStates:
@@ -65,7 +71,15 @@ class GeometryStates:
     @cached_property
     def lengths(self) -> np.ndarray:
         """(N,) norms of the rows."""
-        return self.rows.norms()
+        ranks = self.options.ranks
+        if ranks.world_size == 1:
+            return self.rows.norms()
+        lengths = np.zeros(len(self.rows))
+        start, stop = ranks.run_of(len(lengths))
+        if start < stop:
+            lengths[start:stop] = Rows(self.features.values[start:stop]).norms()
+        ranks.sum(lengths)
+        return lengths
 
     @property
     def zero_rows(self) -> np.ndarray:
@@ -115,18 +129,19 @@ class GeometryStates:
     @cached_property
     def moments(self) -> MomentState:
         """Grams, class sums, column and row sums of the features as stored (sums) and in `space` (Grams and class sums)."""
-        state = self._run(self.rows, grams=not self.wide)
+        state = self._run(self.rows, self.options.ranks, grams=not self.wide)
         if self.wide:
-            turned = self._run(self.space, grams=True)
+            turned = self._run(self.space, ALONE, grams=True)  # few rows, and another machine may have turned them otherwise
             state.raw, state.unit, state.classes = turned.raw, turned.unit, turned.classes
         return state
 
-    def _run(self, rows: Rows, *, grams: bool) -> MomentState:
+    def _run(self, rows: Rows, ranks: Ranks, *, grams: bool) -> MomentState:
+        """Over several ranks each takes its part of the rows, and the first one gets the state of all."""
         state = MomentState(rows.n_features, grams=grams)
-        for start, block in rows.blocks():
+        for start, block in rows.blocks(part=ranks.run_of(len(rows), step=rows.block_size)):
             state.update(block, self.labels[start : start + len(block)])
         state.settle()
-        return state
+        return ranks.merge(state, MomentState.merged)
 
     @property
     def raw_gram(self) -> LiftedGram:
@@ -263,13 +278,24 @@ class GeometryStates:
         """The exact pair pass over the non-zero rows."""
         self.require_directions(2)
         index, codes, groups = self.order
+        extra = {} if self.options.block is None else {"block": self.options.block}
+        return angle_pass(self.directions(index), codes, groups, shift=self.options.ranks.first_does(self._mean_angle),
+                          kernel=2.0 if self.options.kernel else None, device=self.options.device, ranks=self.options.ranks, **extra)  # fmt: skip
+
+    def _mean_angle(self) -> float:
+        """The angle of the mean cosine, degrees: a whole number of 1/1024 radian, which float32 subtracts exactly."""
         gram = self.unit_gram
         n = gram.count
         mean_cosine = (n * float(np.sum(gram.mean() ** 2)) - 1.0) / (n - 1.0)
-        shift = float(np.degrees(np.arccos(np.clip(mean_cosine, -1.0, 1.0))))
-        extra = {} if self.options.block is None else {"block": self.options.block}
-        kernel = 2.0 if self.options.kernel else None
-        return angle_pass(self.directions(index), codes, groups, shift=shift, kernel=kernel, device=self.options.device, **extra)
+        return float(np.degrees(np.round(np.arccos(np.clip(mean_cosine, -1.0, 1.0)) * 1024.0) / 1024.0))
+
+    def run_together(self, *, angles: bool) -> None:
+        """Do now, in every process, the passes that the ranks share; the first one then has what measures need and goes on alone."""
+        _ = self.lengths, self.moments
+        if angles:
+            with suppress(UndefinedMeasure):
+                _ = self.angles
+        self.options = replace(self.options, ranks=ALONE)
 
     @cached_property
     def centroids(self) -> Centroids:

@@ -14,10 +14,12 @@ from repr_probe.features.feature_set import Features
 from repr_probe.metrics.definitions import DEFINITIONS, PRESETS, keys_of
 from repr_probe.metrics.measurement import Measurement
 from repr_probe.metrics.states import POPULATIONS, GeometryStates, Options
+from repr_probe.ranks import ALONE, Ranks
 from repr_probe.reports.class_table import centroid_cosines, class_rows
 from repr_probe.reports.geometry_report import GeometryReport
 from repr_probe.reports.identities import identity_failures
 from repr_probe.reports.notes import counts_of, notes_of
+from repr_probe.reports.together import built_together
 from repr_probe.reports.versions import library_versions
 
 _SLOW_SECONDS = 30.0
@@ -41,6 +43,7 @@ def geometry_report(
     features_key: str | None = None,
     labels_key: str | None = None,
     name: str | None = None,
+    ranks: Ranks = ALONE,
 ) -> GeometryReport:
     """The geometry of a representation: Table III of HyDeS (arXiv 2604.24498) and what a reader needs beside it.
 
@@ -49,6 +52,7 @@ def geometry_report(
     pairs: "exact" (all pairs, by tiles, no N x N matrix) or a number of pairs to draw (the report then says so).
     population: what class-labelled intervals speak of: "classes" (delete-one-class jackknife) or "images".
     device: where the pair pass runs ("auto": a GPU if there is one).
+    ranks: the processes of a job that share the work (`repr_probe.ranks.joined`); call it in each of them with the same arguments.
     Nothing is sampled, dropped or repaired silently; an undefined number is None with its reason.
 
     Raises InputError for features or labels outside the contract of `as_features`.
@@ -64,14 +68,14 @@ def geometry_report(
     n_pairs = _pairs(pairs)
     checked = as_features(features, labels, class_names=class_names, ids=ids, nan_policy=nan_policy,
                           features_key=features_key, labels_key=labels_key)  # fmt: skip
-    options = Options(seed=seed, device=resolve_device(device), population=population, pairs=n_pairs, intervals=intervals,
-                      block=block_size, kernel=preset != "paper")  # fmt: skip
+    options = Options(seed=seed, device=resolve_device(ranks.device_name(device)), population=population, pairs=n_pairs, intervals=intervals,
+                      block=block_size, kernel=preset != "paper", ranks=ranks)  # fmt: skip
     states = GeometryStates(checked, options)
     _announce(states, n_pairs)
-    measures = measure_all(states, report_keys(preset, checked))
     said = {"preset": preset, "pairs": "exact" if n_pairs is None else n_pairs, "population": population, "intervals": intervals,
             "seed": seed, "nan_policy": nan_policy, "device": options.device}  # fmt: skip
-    return build_report(states, measures, said, name)
+    keys = report_keys(preset, checked)
+    return built_together(states, keys, lambda: build_report(states, measure_all(states, keys), said, name))
 
 
 def report_keys(preset: str, features: Features) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from repr_probe import progress
 from repr_probe.errors import UsageError
 from repr_probe.features.export import check_export, export_features
 from repr_probe.files.home import using_home
+from repr_probe.ranks import ALONE, Ranks
 from repr_probe.workflows.encoder_options import EncoderOptions, checked_options
 from repr_probe.workflows.short_form import short_form
 
@@ -37,6 +38,7 @@ def extract(
     verify_data: bool = False,
     store: str | Path | None = None,
     export: str | Path | None = None,
+    ranks: Ranks = ALONE,
     **encoder: Unpack[EncoderOptions],
 ) -> list[FeatureStore]:
     """Features of every image of a data set, one store per layer; what is stored already comes from the store without building the network.
@@ -46,6 +48,7 @@ def extract(
     layer: one name or several, read in one pass; default the encoder's own.
     views: so many augmented views (DINO recipe) are stored beside every image.
     fresh: compute anew.  verify_data: tell data sets apart by contents.
+    ranks: the processes of a job that share the work, each calling this with the same arguments and the same home.
     store: the home folder.  export: also write one file (.npz .safetensors .pt .npy .parquet .h5 .csv); with several layers the layer's
     name is added to the file's.  encoder: options of `load_encoder` (arch, key, prefix, role, heads, stem, map, allow_missing, image_size,
     mean, std, interp, crop_pct, channels, pool, pretrained, allow_code).  The others are those of `open_dataset` and `extract_features`.
@@ -56,7 +59,7 @@ def extract(
     network, pool = checked_options(encoder), encoder.get("pool")
     images: dict[str, Any] = {"split": split, "data_root": data_root, "limit": limit, "seed": seed, "verify": verify_data}
     what: dict[str, Any] = {"layers": layers, "pool": pool, "dtype": dtype, "limit": limit, "seed": seed, "views": views}
-    how: dict[str, Any] = {"batch_size": batch_size, "workers": workers, "fresh": fresh}
+    how: dict[str, Any] = {"batch_size": batch_size, "workers": workers, "fresh": fresh, "ranks": ranks}
     if export is not None:
         check_export(export)
     with using_home(store):
@@ -68,14 +71,14 @@ def extract(
         # Somebody's code, or an encoder made of it, may change without being told from here.
         certain = isinstance(checkpoint, str | Path) and not network.get("allow_code")
         request = request_of(str(checkpoint), asked) if certain else None
-        stores = None if fresh else _recalled(request, dataset, images)
+        stores = None if fresh else ranks.first_does(lambda: _recalled(request, dataset, images))
         if stores is None:
-            stores = _computed(checkpoint, dataset, {**network, "device": device}, images, {**what, **how}, request)
+            stores = _computed(checkpoint, dataset, {**network, "device": ranks.device_name(device)}, images, {**what, **how}, request)
         else:
             _say_what_was_loaded(stores[0].meta["provenance"])
     if export is not None:
-        for extracted in dict.fromkeys(stores):
-            export_features(extracted.features(), export_path(export, extracted.layer, several=len(stores) > 1))
+        written = {extracted: export_path(export, extracted.layer, several=len(stores) > 1) for extracted in stores}
+        ranks.first_does(lambda: [export_features(extracted.features(), path) for extracted, path in written.items()] and None)
     return stores
 
 
@@ -114,12 +117,15 @@ def _computed(
     from repr_probe.extraction import extract_features
     from repr_probe.workflows.request_index import remember
 
-    encoder = load_encoder(checkpoint, **loading) if isinstance(checkpoint, str | Path) else _as_given(checkpoint, loading)
+    ranks: Ranks = running["ranks"]
+    with ranks.in_turn():
+        encoder = load_encoder(checkpoint, **loading) if isinstance(checkpoint, str | Path) else _as_given(checkpoint, loading)
     _say_what_was_loaded({"encoder": encoder.name, "architecture": encoder.architecture, "facts": encoder.facts,
                            "input_sources": encoder.input.sources})
-    images = open_dataset(dataset, encoder.input, **opening)
+    with ranks.in_turn():
+        images = open_dataset(dataset, encoder.input, **opening)
     stores = extract_features(encoder, images, **running)
-    if request is not None:
+    if request is not None and ranks.is_first:
         remember(request, images, stores)
     return stores
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from repr_probe.errors import UsageError
+from repr_probe.ranks import ALONE, Ranks
 from repr_probe.workflows.encoder_options import EncoderOptions, checked_options
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def geometry(
     features_key: str | None = None,
     labels_key: str | None = None,
     store: str | Path | None = None,
+    ranks: Ranks = ALONE,
     **encoder: Unpack[EncoderOptions],
 ) -> GeometryReport | list[GeometryReport]:
     """The geometry of an encoder's features on a data set; a list of reports when `layer` is a list.
@@ -46,11 +48,13 @@ def geometry(
     checkpoint: a file, `timm:NAME`, `torchvision:NAME` or an embedded name, with a `dataset`; or, without one, features that exist
     already: a file (.npy .npz .pt .safetensors .parquet .h5 .csv), a store, or a result file (.json), which is shown again.
     The options are those of `extract` (layer ... store) and of `geometry_report` (preset ... nan_policy); the numbers are those of
-    `geometry_report` on the extracted features. A repeated call is answered from the store without building the network.
+    `geometry_report` on the extracted features.
+    ranks: the processes of a job that share the work, each calling this. A repeated call is answered from the store without building the network.
 
     Raises UsageError, CheckpointError, DatasetError, FileFormatError, InputError or StoreError, each with one line that says what to do.
     """
-    measuring: dict[str, Any] = {"preset": preset, "pairs": pairs, "population": population, "seed": seed, "nan_policy": nan_policy, "device": device}
+    measuring: dict[str, Any] = {"preset": preset, "pairs": pairs, "population": population, "seed": seed, "nan_policy": nan_policy, "device": device,
+                                 "ranks": ranks}  # fmt: skip
     if dataset is None:
         if not isinstance(checkpoint, str | Path):
             raise UsageError(f"dataset must name the images for an encoder; got none beside {checkpoint.name}")
@@ -60,7 +64,7 @@ def geometry(
 
     stores = extract(
         checkpoint, dataset=dataset, split=split, data_root=data_root, layer=layer, device=device, dtype=dtype, batch_size=batch_size,
-        workers=workers, limit=limit, seed=seed, views=views, fresh=fresh, verify_data=verify_data, store=store, **encoder)  # fmt: skip
+        workers=workers, limit=limit, seed=seed, views=views, fresh=fresh, verify_data=verify_data, store=store, ranks=ranks, **encoder)  # fmt: skip
     from repr_probe.reports.geometry import geometry_report
 
     several = layer is not None and not isinstance(layer, str)
