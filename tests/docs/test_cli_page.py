@@ -1,4 +1,4 @@
-"""docs/cli.md against the program: the help of every command, and the examples as they are printed today."""
+"""docs/cli.md, docs/commands and docs/start.md against the program: the help of every command, and the examples as they are printed today."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from repr_probe.cli.main import app
 
 ROOT = Path(__file__).parents[2]
 reference = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("write_cli_reference.py"))))
-PAGE = reference.PAGE.read_text(encoding="utf-8")
+PAGES = {path.relative_to(reference.DOCS).with_suffix("").as_posix(): path.read_text(encoding="utf-8") for path in reference.PAGES}
+QUICK = {"cli", *(f"commands/{name}" for name in ("geometry", "probe", "inspect", "extract", "datasets", "store"))}
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 HINT = "run python tests/docs/write_cli_reference.py"
 
@@ -40,8 +41,7 @@ def words(text: str) -> list[str]:
     return re.sub(r"[\d.,╭╮╰╯─│═\-]+", " ", text).split()
 
 
-def blocks(kind: str) -> dict[str, str]:
-    return {match[3].strip(): match[4] for match in reference.BLOCK.finditer(PAGE) if match[2] == kind}
+HELP = {match[4].strip(): match[5] for page in PAGES.values() for match in reference.BLOCK.finditer(page) if match[2] == "help"}
 
 
 @pytest.fixture
@@ -56,35 +56,43 @@ def one_thread() -> Iterator[None]:
 
 
 def test_every_command_has_a_section_and_its_help():
-    headings = set(re.findall(r"^## `repro-probe ?([\w ]*)`$", PAGE, re.MULTILINE))
-    assert headings == set(COMMANDS)
-    assert set(blocks("help")) == set(COMMANDS)
+    headings = [heading for page in PAGES.values() for heading in re.findall(r"^##? `repro-probe ?([\w ]*)`$", page, re.MULTILINE)]
+    assert sorted(headings) == sorted(COMMANDS)
+    assert set(HELP) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_is_on_its_page_with_an_example(name):
+    page = PAGES[f"commands/{name.split()[0]}" if name else "cli"]
+    assert f"<!-- help: {name}".rstrip() in page
+    assert not name or re.search(rf"^\$ repro-probe {name.split()[0]}", page, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_and_its_help_stand_on_the_page(name):
     """Holds with any version of the library that draws the help."""
-    shown = " ".join(words(blocks("help")[name]))
+    shown = " ".join(words(HELP[name]))
     for parameter in COMMANDS[name].params:
         if getattr(parameter, "hidden", False) or parameter.name == "help":
             continue
         for flag in parameter.opts if parameter.param_type_name == "option" else []:
-            assert flag in blocks("help")[name]
+            assert flag in HELP[name]
         assert " ".join(words(getattr(parameter, "help", "") or "")) in shown, f"{name}: {parameter.name}; {HINT}"
 
 
 def test_the_help_is_what_the_program_prints():
     made_with = f"typer {version('typer')}, rich {version('rich')}"
-    if made_with not in PAGE:
-        pytest.skip(f"the page was made with other versions than {made_with}; the words are compared in any case")
-    assert reference.renewed(PAGE, runs=False) == PAGE, HINT
+    if made_with not in PAGES["cli"]:
+        pytest.skip(f"the pages were made with other versions than {made_with}; the words are compared in any case")
+    for page in PAGES.values():
+        assert reference.renewed(page, runs=False) == page, HINT
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_the_examples_are_what_the_program_prints():
-    again = reference.renewed(PAGE)
-    shown, printed = ([match[0] for match in reference.BLOCK.finditer(page) if match[2] == "run"] for page in (PAGE, again))
-    assert len(shown) > 5
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in PAGES])
+def test_the_examples_are_what_the_program_prints(name):
+    again = reference.renewed(PAGES[name])
+    shown, printed = ([match[0] for match in reference.BLOCK.finditer(page) if match[2] == "run"] for page in (PAGES[name], again))
     for before, now in zip(shown, printed, strict=True):
         assert words(before) == words(now), HINT
 
@@ -100,7 +108,7 @@ def test_the_output_in_the_readme_is_what_its_first_command_prints():
 
 
 def test_commands_on_the_pages_have_options_that_exist():
-    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     found = [line for page in pages for line in re.findall(r"repro-probe ((?:[a-z]+ )?[a-z]+[^`\n]*)", page.read_text(encoding="utf-8"))]
     checked = 0
     for line in found:

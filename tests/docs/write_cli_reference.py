@@ -1,7 +1,8 @@
-"""Write the marked blocks of docs/cli.md anew from the program itself: `python tests/docs/write_cli_reference.py` in a checkout.
+"""Write the marked blocks of the pages anew from the program itself: `python tests/docs/write_cli_reference.py [PAGE ...]` in a checkout.
 
-`<!-- help: store rm -->` is followed by the help of that command, `<!-- run: store list -->` by what that command prints. Commands run in
-the order of the page, offline, in an empty folder with an empty home, and may use what an earlier one has written.
+`<!-- help: store rm -->` is followed by the help of that command, `<!-- run: store list -->` by what that command prints, or its beginning
+(`<!-- run, first 20 lines: ... -->`). `<!-- make -->` stands before Python that lays out files for them. All of a page is run in its order,
+offline, in an empty folder with an empty home, and may use what came earlier on that page.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ import io
 import os
 import re
 import shlex
+import sys
 import tempfile
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
+DOCS = Path(__file__).parents[2] / "docs"
 WIDTH = 120
-BLOCK = re.compile(r"(<!-- (help|run):([^\n]*)-->\n```text\n)(.*?)(```\n)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- (help|run|make)(?:, first (\d+) lines)?:?([^\n]*)-->\n```\w+\n)(.*?)(```\n)", re.DOTALL)
+PAGES = [path for path in sorted(DOCS.rglob("*.md")) if BLOCK.search(path.read_text(encoding="utf-8"))]
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _PROGRESS = re.compile(r"^.*: [\d,]+( of [\d,]+)?( \(\d+%\))?\n", re.MULTILINE)  # comes every ten seconds: not the same twice
 
@@ -27,7 +30,12 @@ def renewed(page: str, *, runs: bool = True) -> str:
     """`page` with every help block made anew, and with every run block too unless `runs` is false."""
 
     def anew(match: re.Match[str]) -> str:
-        return match[1] + _said(match[2], match[3].strip()) + match[5] if runs or match[2] == "help" else match[0]
+        head, kind, lines, command, shown, end = match.groups()
+        if kind == "make":
+            if runs:
+                exec(compile(shown, "make", "exec"), {})
+            return match[0]
+        return head + _said(kind, command.strip(), lines) + end if runs or kind == "help" else match[0]
 
     with fresh_place():
         return BLOCK.sub(anew, page)
@@ -58,13 +66,20 @@ def printed_by(command: str) -> tuple[int, str]:
     return code, text.replace(os.environ["REPR_PROBE_HOME"], "HOME")
 
 
-def _said(kind: str, command: str) -> str:
+def _said(kind: str, command: str, first: str | None) -> str:
     _, text = printed_by(f"{command} --help" if kind == "help" else command)
+    if "internal error: " in text:
+        raise RuntimeError(f"repro-probe {command}: {text.strip()}")
     lines = [line.rstrip() for line in text.strip("\n").splitlines()]
     start = [] if kind == "help" else [f"$ repro-probe {command}"]
-    return "\n".join([*start, *(lines[1:] if lines and not lines[0] else lines)]) + "\n"
+    lines = lines[1:] if lines and not lines[0] else lines
+    if first is not None and len(lines) > int(first):
+        lines = [*lines[: int(first)], "[...]"]
+    return "\n".join([*start, *lines]) + "\n"
 
 
 if __name__ == "__main__":
     made_with = f"typer {version('typer')}, rich {version('rich')}"
-    PAGE.write_text(re.sub(r"typer [\d.]+, rich [\d.]+", made_with, renewed(PAGE.read_text(encoding="utf-8"))), encoding="utf-8")
+    for path in [Path(name) for name in sys.argv[1:]] or PAGES:
+        text = renewed(path.read_text(encoding="utf-8"))
+        path.write_text(re.sub(r"typer [\d.]+, rich [\d.]+", made_with, text), encoding="utf-8")
