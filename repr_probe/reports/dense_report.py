@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from repr_probe.reports.dense_row import DenseRow
@@ -58,6 +59,13 @@ class DenseReport:
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), ensure_ascii=False, indent=1, allow_nan=False)
+
+    def save(self, path: str | Path) -> Path:
+        """Write by suffix: .json, .csv, .md, .tex or .txt."""
+        from repr_probe.reports.dense_formats import write_dense
+
+        write_dense(self, path)
+        return Path(path)
 
     def __str__(self) -> str:
         from repr_probe.reports.dense_formats import to_text

@@ -232,6 +232,7 @@ def _report(encoder: ImageEncoder, run: _Run, layers: list[str], rows: tuple[Den
             "preset": run.preset.name, **{key: value for key, value in vars(run.preset).items() if key not in ("name", "source")},
             "layers": layers, "input": run.input.to_dict(), "ignore_index": run.test.ignore_index, "seed": run.seed,
             "map_batch_size": run.batch_size, "identity": dict(encoder.identity),
+            "images": {part.split: part.fingerprint for part in (run.train, run.test)},
         },
         versions=package_versions(), notes=tuple(dict.fromkeys(notes)), created=datetime.now(UTC).isoformat(timespec="seconds"),
     )  # fmt: skip

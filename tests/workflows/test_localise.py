@@ -65,6 +65,7 @@ def test_all_checks_of_two_checkpoints_on_the_same_pictures(photos, tmp_path_fac
 def test_the_same_seed_gives_the_same_numbers_and_a_limit_draws(photos):
     encoder = load_encoder("timm:test_resnet", image_size=64)
     one, other = (localise(encoder, photos, checks=["composite"], limit=4, target="centred", seed=3) for _ in range(2))
+    assert one.save(photos / "r.csv").read_text().startswith("network,check,maps,target")
     assert numbers(one.networks[0]) == numbers(other.networks[0]) and one.settings["pictures"] == 4
     assert ("composite", "fused", "centred", "energy") in numbers(one.networks[0])
 

@@ -113,6 +113,8 @@ def test_random_weights_of_the_same_architecture_stand_beside(masked, tmp_path):
     report = segment("timm:resnet10t", dataset=masked, store=tmp_path, preset="ridge", image_size=(32, 64), layer="stage1")
     random = report.row("random")
     assert random.name == "random-initialised" and random.n_features == report.row("hypercolumn").n_features == 64
+    assert json.loads(report.save(tmp_path / "r.json").read_text()) == report.to_dict()
+    assert set(report.settings["images"]) == {"train", "test"} and len(set(report.settings["images"].values())) == 2
     assert np.array_equal(random.counts, report.row("hypercolumn").counts)  # the name itself means random weights of the same seed
 
 

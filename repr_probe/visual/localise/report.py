@@ -51,6 +51,11 @@ class LocaliseReport:
     def __str__(self) -> str:
         return to_text(self)
 
+    def save(self, path: str | Path) -> Path:
+        """Write by suffix: .txt, .md, .tex, .csv or .json."""
+        write_localise(self, path)
+        return Path(path)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         networks = [{**vars(one), "layers": list(one.layers), "identity": dict(one.identity),
