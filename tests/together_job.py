@@ -1,4 +1,4 @@
-"""One process of a job: `python job.py RANK WORLD_SIZE PORT FOLDER SCENARIO...`; what it finds goes to FOLDER/SCENARIO-RANK.json or .err."""
+"""One process of a job: `python together_job.py RANK WORLD_SIZE PORT FOLDER SCENARIO...`; what it finds goes to FOLDER/SCENARIO-RANK.json or .err."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
 
 import numpy as np
 import torch

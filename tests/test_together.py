@@ -14,7 +14,7 @@ import pytest
 
 from repr_probe.ranks import ALONE
 
-JOB = Path(__file__).with_name("job.py")
+JOB = Path(__file__).with_name("together_job.py")
 pytestmark = pytest.mark.slow
 
 
@@ -91,7 +91,7 @@ def files_of(home, stores):
 
 @pytest.mark.parametrize("world_size", [2, 3])
 def test_stores_equal_those_of_one_process(world_size, tmp_path, alone):
-    sys.path.insert(0, str(JOB.parents[1]))
+    sys.path.insert(0, str(JOB.parent))
     from tiny_extraction import make_images
 
     make_images(tmp_path / "images")
@@ -106,7 +106,7 @@ def test_stores_equal_those_of_one_process(world_size, tmp_path, alone):
 
 
 def test_a_process_that_dies_ends_the_job_and_the_next_one_goes_on(tmp_path, alone):
-    sys.path.insert(0, str(JOB.parents[1]))
+    sys.path.insert(0, str(JOB.parent))
     from tiny_extraction import make_images
 
     make_images(tmp_path / "images")
