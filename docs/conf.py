@@ -47,9 +47,12 @@ TREE = {
     "Understand": ["definitions", "semantic", "protocols", "looking_inside", "compare", "report", "training", "hydes", "dynamics"],
     "Input": ["checkpoints", "data", "store"],
     "From Python": ["python", "api"],
-    "How good is it": ["paper", "results", "performance", "other_tools"],
+    "How good is it": ["paper", "results", "performance", "other_tools", "two_tools"],
     "Inside": ["design", "contributing"],
 }  # fmt: skip
+
+
+_ITEM = re.compile(r"([a-z]\w*(?:, [a-z]\w*)*): (.*)")
 
 
 def prepare(app: Any, page: str, source: list[str]) -> None:
@@ -78,16 +81,18 @@ def _paragraph(text: str) -> str:
             pieces[-1] += " " + line.strip()
         else:
             pieces.append(line.strip())
-    items = [re.match(r"([a-z]\w*(?:, [a-z]\w*)*): (.*)", piece) for piece in pieces]
-    if not items[0]:
+    if not _ITEM.match(pieces[0]):
         return _plain(" ".join(pieces))
-    listed: list[str] = []
-    for piece, item in zip(pieces, items, strict=True):
+    shown: list[str] = []
+    for piece in pieces:
+        item = _ITEM.match(piece)
         if item:
-            listed.append(f"- **{_plain(item[1])}**: {_plain(item[2])}")
+            shown.append(f"- **{_plain(item[1])}**: {_plain(item[2])}")
+        elif piece[:1].isupper() and shown[-1].endswith("."):  # a sentence of its own after the list
+            shown.append(f"\n{_plain(piece)}\n")
         else:
-            listed[-1] += " " + _plain(piece)
-    return "\n".join(listed)
+            shown[-1] = shown[-1].rstrip("\n") + " " + _plain(piece) + ("\n" if shown[-1].endswith("\n") else "")
+    return "\n".join(shown)
 
 
 def _plain(text: str) -> str:
