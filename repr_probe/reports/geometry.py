@@ -24,6 +24,7 @@ from repr_probe.reports.versions import library_versions
 
 _SLOW_SECONDS = 30.0
 _FLOPS = 1e11  # of two cores, for the announcement of long work only
+_SEARCHES = 4.0  # the searches of nearest rows of preset "full", in passes over all pairs
 
 
 def geometry_report(
@@ -71,7 +72,7 @@ def geometry_report(
     options = Options(seed=seed, device=resolve_device(ranks.device_name(device)), population=population, pairs=n_pairs, intervals=intervals,
                       block=block_size, kernel=preset != "paper", ranks=ranks)  # fmt: skip
     states = GeometryStates(checked, options)
-    _announce(states, n_pairs)
+    _announce(states, n_pairs, preset)
     said = {"preset": preset, "pairs": "exact" if n_pairs is None else n_pairs, "population": population, "intervals": intervals,
             "seed": seed, "nan_policy": nan_policy, "device": options.device}  # fmt: skip
     keys = report_keys(preset, checked)
@@ -175,10 +176,12 @@ def resolve_device(device: str) -> str:
     return device
 
 
-def _announce(states: GeometryStates, n_pairs: int | None) -> None:
+def _announce(states: GeometryStates, n_pairs: int | None, preset: str) -> None:
     """Say what exactness costs before paying it, when it is long."""
     n, width = states.features.n_samples, min(states.features.n_features, states.features.n_samples)
-    seconds = (n * n * width * (n_pairs is None) + 12.0 * n * width * width) / _FLOPS
+    passes = float(n_pairs is None) + _SEARCHES * (preset == "full")
+    seconds = (n * n * width * passes + 12.0 * n * width * width) / _FLOPS
     if seconds > _SLOW_SECONDS and states.options.device == "cpu":
         size = f"{n} x {states.features.n_features}"
-        progress.note(f"exact geometry of {size} takes about {seconds / 60:.0f} min or more on two cores; pairs=M samples instead")
+        ways = ["pairs=M samples instead"] * (n_pairs is None) + ["preset='default' does without nearest rows"] * (preset == "full")
+        progress.note("; ".join([f"exact geometry of {size} takes about {seconds / 60:.0f} min or more on two cores", *ways]))

@@ -508,3 +508,21 @@ def test_name_provenance_and_versions():
     assert {"python", "numpy", "scipy", "torch"} <= set(report.versions)
     assert "torch" in sys.modules
     assert report.created.endswith("+00:00")
+
+
+def test_long_work_says_so_before_it_starts(monkeypatch):
+    from repr_probe import progress
+    from repr_probe.reports import geometry
+
+    said = []
+    monkeypatch.setattr(progress, "note", said.append)
+    monkeypatch.setattr(geometry, "_SLOW_SECONDS", 0.0)
+    monkeypatch.setattr(geometry, "_FLOPS", 120 * 6 * (120 + 12 * 6) / 60)
+    for preset, pairs in (("default", "exact"), ("full", "exact"), ("full", 1000)):
+        geometry_report(*cloud(), preset=preset, pairs=pairs, device="cpu", intervals=False)
+    start, nearest = "exact geometry of 120 x 6 takes about", "preset='default' does without nearest rows"
+    assert said == [
+        f"{start} 1 min or more on two cores; pairs=M samples instead",
+        f"{start} 4 min or more on two cores; pairs=M samples instead; {nearest}",
+        f"{start} 3 min or more on two cores; {nearest}",
+    ]
