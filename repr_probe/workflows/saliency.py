@@ -109,8 +109,9 @@ def saliency_rows(results: Sequence[Saliency]) -> list[dict[str, Any]]:
     for result in results:
         maps = result.maps
         for image, name in enumerate(result.pictures.names):
-            error = float(np.sqrt(np.mean(np.square(maps.standard_error[image], dtype=np.float64))))
-            peak = float(maps.fused[image].max())
+            even = 1.0 if maps.settings["fusion"] == "mean-energy" else float(maps.fused[image].mean(dtype=np.float64))
+            error = float(np.sqrt(np.mean(np.square(maps.standard_error[image], dtype=np.float64)))) / even
+            peak = float(maps.fused[image].max()) / even
             rows.append({
                 "checkpoint": result.name, "image": name,
                 "energy": {layer: float(share) for layer, share in zip(maps.layers, maps.energy[image])},
@@ -124,7 +125,7 @@ def described(*maps: SaliencyMaps) -> str:
     """What the maps are, in one line; sigma is a share of the pixel range."""
     said = maps[0].settings
     what = NAMES[said["method"]] + (f" of the target {said['target']}" if said["target"] else "")
-    noise = f"{said['samples']} samples, sigma {said['sigma']:g}" if said["sigma"] else "no noise"
+    noise = f"{said['samples']} sample{'s' if said['samples'] > 1 else ''}, sigma {said['sigma']:g}" if said["sigma"] else "no noise"
     counts = sorted({len(each.layers) for each in maps})
     n_layers = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
     return f"{what}; {n_layers} layer{'s' if counts[-1] > 1 else ''}, {said['fusion']}; {noise}; seed {said['seed']}"

@@ -62,6 +62,10 @@ def test_pictures_of_a_folder_with_the_settings_recorded(photos, tmp_path):
     assert described(result.maps) == "LayerCAM of the target self; 3 layers, mean-energy; 3 samples, sigma 0.15; seed 0"
     rows = saliency_rows([result])
     assert [row["image"] for row in rows] == list(result.pictures.names)
+    (in_scores,) = saliency(encoder, photos, samples=3, layers=["stage3"], fusion="mean")
+    (in_shares,) = saliency(encoder, photos, samples=3, layers=["stage3"])
+    for one, other in zip(saliency_rows([in_scores]), saliency_rows([in_shares]), strict=True):  # peak is in even shares under both
+        assert one["peak"] == pytest.approx(other["peak"], rel=1e-4) and one["peak"] > 1
     assert sum(rows[0]["energy"].values()) == pytest.approx(1) and rows[0]["peak"] == float(result.maps.fused[0].max()) and rows[0]["dead"] == {}
 
 
@@ -149,7 +153,7 @@ def test_networks_of_other_depth_and_input_side_by_side(photos):
     assert [result.maps.layers for result in results] == [("stage1", "stage3")] * 2
     results = saliency("hydes-digits", photos, against=["timm:test_resnet"], preset="paper", samples=1)
     assert results[0].maps.layers == ("stage1", "stage2", "stage3") and len(results[1].maps.layers) == 4
-    assert described(*(result.maps for result in results)) == "Grad-CAM of the target self; 3 to 4 layers, mean-energy; 1 samples, sigma 0.15; seed 0"
+    assert described(*(result.maps for result in results)) == "Grad-CAM of the target self; 3 to 4 layers, mean-energy; 1 sample, sigma 0.15; seed 0"
     assert results[1].label == "timm:test_resnet (random weights, seed 0)" and results[0].label == "hydes-digits"
     first, second = (result.maps.settings for result in results)
     assert second["input"]["crop_pct"] == first["input"]["crop_pct"] and "torch" in second["versions"]
