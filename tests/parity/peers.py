@@ -12,32 +12,49 @@ package.__path__ = list(importlib.util.find_spec({name!r}).submodule_search_loca
 sys.modules[{name!r}] = package
 """
 _METHOD = '''
-import ast, importlib.util, types, torch
+import ast, importlib.util, types, numpy, torch
 from pathlib import Path
-from typing import Optional
-def method(file, name):
+def method(package, file, name):
     """One method of a class in a file of the package, compiled alone."""
-    folder = Path(next(iter(importlib.util.find_spec("stable_pretraining").submodule_search_locations)))
+    folder = Path(next(iter(importlib.util.find_spec(package).submodule_search_locations)))
     tree = ast.parse((folder / file).read_text(encoding="utf-8"))
     found = next(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == name)
-    found.returns = None
+    found.returns, found.decorator_list = None, []
     for argument in found.args.args:
         argument.annotation = None
-    names = {"torch": torch, "logging": types.SimpleNamespace(info=lambda text: None, warning=lambda text: None)}
+    names = {"torch": torch, "np": numpy, "logging": types.SimpleNamespace(info=lambda text: None, warning=lambda text: None)}
     exec(compile(ast.Module([found], []), file, "exec"), names)
     return names[name]
+t = torch.from_numpy
+'''
+_STABLE_PRETRAINING = '''
 def rankme(rows):
     """RankMe.on_validation_batch_end with a queue that holds these rows."""
     logged = {}
     queue, trainer = types.SimpleNamespace(data=rows), types.SimpleNamespace(global_rank=0)
     callback = types.SimpleNamespace(name="rankme", verbose=False, _target_queue=queue)
     module = types.SimpleNamespace(log=lambda name, value: logged.update({name: value}))
-    method("callbacks/rankme.py", "on_validation_batch_end")(callback, trainer, module, None, None, 0)
+    method("stable_pretraining", "callbacks/rankme.py", "on_validation_batch_end")(callback, trainer, module, None, None, 0)
     return logged["rankme"]
 def lidar(rows, n_classes, samples_per_class, delta=1e-4, epsilon=1e-8):
     """LiDAR._compute_lidar."""
     callback = types.SimpleNamespace(name="lidar", n_classes=n_classes, samples_per_class=samples_per_class, delta=delta, epsilon=epsilon)
-    return method("callbacks/lidar.py", "_compute_lidar")(callback, rows)["lidar"]
+    return method("stable_pretraining", "callbacks/lidar.py", "_compute_lidar")(callback, rows)["lidar"]
+'''
+_SOLO_LEARN = '''
+from torch.nn.functional import normalize
+def top1(train, train_targets, test, test_targets, k=20, T=0.07):
+    """WeightedKNNClassifier.compute, a share in place of a percentage."""
+    metric = types.SimpleNamespace(train_features=[train], train_targets=[train_targets], test_features=[test], test_targets=[test_targets],
+        k=k, T=T, max_distance_matrix_size=int(5e6), distance_fx="cosine", epsilon=1e-5, reset=lambda: None)
+    return method("solo", "utils/knn.py", "compute")(metric)[0] / 100
+'''
+_HUBNESS = '''
+from sklearn.neighbors import NearestNeighbors
+def occurrences(rows, k=10):
+    return numpy.bincount(NearestNeighbors(n_neighbors=k, metric="cosine").fit(rows).kneighbors(return_distance=False).ravel(), minlength=len(rows))
+def measure(name, *values):
+    return method("skhubness", "analysis/estimation.py", name)(*values)
 '''
 
 
@@ -101,7 +118,7 @@ PEERS: tuple[Peer, ...] = (
     ),
     Peer(
         "stable-pretraining",
-        _METHOD + "t = torch.from_numpy\n",
+        _METHOD + _STABLE_PRETRAINING,
         {"rankme": "rankme(t(x))", "rankme_float32": "rankme(t(x).float())", "lidar": "lidar(t(views.reshape(360, 24)), 60, 6)"},
         how="two methods taken from its files by name and run alone, in float64 (and as it runs them, in float32): the package asks for about "
         "thirty others",
@@ -175,6 +192,7 @@ PEERS: tuple[Peer, ...] = (
         {
             "std_of_l2_normalized": "float(std_of_l2_normalized(t(x)))",
             "knn_top1": _KNN.format(k=200, top=0) + " == t(queries_y)).double().mean())",
+            "knn_answers": _KNN.format(k=200, top=0) + " * torch.arange(1, 101)).sum())",
             "knn_top1_k20": _KNN.format(k=20, top=0) + " == t(queries_y)).double().mean())",
             "knn_top5": _KNN.format(k=200, top=":5") + " == t(queries_y)[:, None]).any(1).double().mean())",
         },
@@ -199,6 +217,23 @@ PEERS: tuple[Peer, ...] = (
         },
     ),
     Peer(
+        "solo-learn",
+        _METHOD + _SOLO_LEARN,
+        {"knn_top1": "top1(normalize(t(bank)), t(bank_y), normalize(t(queries)), t(queries_y))"},
+        how="one method taken from its file by name and run alone: the class hands torchmetrics an argument that it no longer takes",
+    ),
+    Peer(
+        "scikit-hubness",
+        _METHOD + _HUBNESS,
+        {
+            "robin_hood": "measure('_calc_robinhood_index', occurrences(x))",
+            "antihub_occurrence": "measure('_calc_antihub_occurrence', occurrences(x))[1]",
+            "hub_occurrence": "measure('_calc_hub_occurrence', 10, occurrences(x), 320)[1]",
+        },
+        how="three methods taken from its file by name and run alone, on neighbours that scikit-learn found: the package imports a module that "
+        "scikit-learn no longer has",
+    ),
+    Peer(
         "pytorch-cka",
         "import torch\nfrom cka.cka import cka_from_features\nt = torch.from_numpy\n",
         {"cka": "float(cka_from_features(t(x), t(other)))"},
@@ -221,8 +256,6 @@ PEERS: tuple[Peer, ...] = (
 )
 
 NOT_RUN: Mapping[str, str] = {
-    "scikit-hubness": "0.21.2 imports a module that scikit-learn no longer has",
-    "solo-learn": "1.0.2 hands torchmetrics an argument that it no longer takes",
     "RankMe and LiDAR of their authors": "no public code was found",
     "HyDeS": "no code of its authors was found",
     "torch-cam": "holds none of these measures",

@@ -231,6 +231,9 @@ PARTS: tuple[Part, ...] = (
         (
             Reading("vecscope", "hubness_skewness", "report['k_skewness']", "skewness, the same"),
             Reading("vecscope", "antihub_ratio", "report['antihub_share']", "rows that are nobody's neighbour, the same"),
+            Reading("scikit-hubness", "antihub_occurrence", "report['antihub_share']", "the same"),
+            Reading("scikit-hubness", "robin_hood", "report['robin_hood']", "Robin Hood index, the same"),
+            Reading("scikit-hubness", "hub_occurrence", "report['hub_share']", "slots taken by rows with twice k or more, the same"),
         ),
     ),
     Part(
@@ -260,12 +263,20 @@ PARTS: tuple[Part, ...] = (
     Part(
         "k-NN accuracy",
         "knn(bank, bank_y, queries, queries_y).top1",
-        "k and the weight of votes are the protocol; say both. With fewer neighbours than classes, top-5 also differs: see the page on "
-        "protocols.",
+        "k and the weight of votes are the protocol; say both. With fewer neighbours than classes, top-5 also differs: see "
+        "[protocols](protocols.md). The sum over queries i of i times the class foretold tells whether each single answer agrees.",
         (
             Reading("lightly", "knn_top1", "knn(bank, bank_y, queries, queries_y).top1", "k = 200, T = 0.1, top-1"),
             Reading("lightly", "knn_top5", "knn(bank, bank_y, queries, queries_y).top5", "the same, top-5; every class has a vote here"),
+            Reading(
+                "lightly", "knn_answers", "np.arange(1, 101) @ knn(bank, bank_y, queries, queries_y).predictions",
+                "k = 200, T = 0.1, that sum",
+            ),
             Reading("lightly", "knn_top1_k20", "knn(bank, bank_y, queries, queries_y, k=20).top1", "k = 20, T = 0.1, top-1"),
+            Reading(
+                "solo-learn", "knn_top1", "knn(bank, bank_y, queries, queries_y, preset='dino').top1",
+                "k = 20, T = 0.07, top-1; of unit rows, which it leaves to the user",
+            ),
             Reading("scikit-learn", "knn_uniform", "knn(bank, bank_y, queries, queries_y, preset='uniform', k=1).top1", "k = 1"),
         ),
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,9 @@ from readings import PARTS, Part
 PAGE = Path(__file__).parents[2] / "docs" / "two_tools.md"
 HEAD = """# Why two tools differ
 
-The same features, given to {n_tools} tools, each called as it comes. Under one name they say different things, nearly always because the name
-stands for different quantities. Each table gives what the tool said, what it computes, and the line with which this package gives the same
-number: {n_values} numbers, all equal to 1e-6 of their size, which a test holds. `{own}` in front is what this package prints under the name.
+The same features, given to {n_tools} tools. Under one name they say different things, nearly always because the name stands for different
+quantities. Each table gives what the tool said, what it computes, and the line with which this package gives the same number: {n_values}
+numbers, equal to one millionth of their size, which a test holds. The row of `{own}` is what this package itself prints under the name.
 
 The features, made by a fixed seed so that anyone can make them again: `x`, {x}, with a falling spectrum, a common offset and unequal norms;
 `y`, its labels, eight classes of {least} to {most} rows, and `even`, `even_y`, 18 rows of each; `other`, {other}, a mixture of `x` and noise;
@@ -32,7 +33,7 @@ OWN = "repr_probe"
 
 
 def golden() -> dict[str, dict[str, Any]]:
-    """Package -> what make_golden.py wrote, by name of the package in lower case."""
+    """Package -> what make_golden.py wrote, in the order of their names."""
     found = [json.loads(path.read_text(encoding="utf-8")) for path in Path(__file__).with_name("golden").glob("*.json")]
     return {one["package"]: one for one in sorted(found, key=lambda one: one["package"].lower())}
 
@@ -47,7 +48,7 @@ def page() -> str:
 
 
 def _part(part: Part, files: dict[str, dict[str, Any]]) -> Iterator[str]:
-    yield from (f"## {part.name}", "", part.text, "", "| tool | says | computes | here |", "|---|---|---|---|")
+    yield from (f"## {part.name}", "", textwrap.fill(part.text, 140), "", "| tool | says | computes | here |", "|---|---|---|---|")
     yield f"| `{OWN}` | {ours(part.own):.5g} | | `{part.own}` |"
     for one in part.readings:
         value = files[one.package]["values"][one.key]["value"]
@@ -57,7 +58,10 @@ def _part(part: Part, files: dict[str, dict[str, Any]]) -> Iterator[str]:
 
 def _run(files: dict[str, dict[str, Any]]) -> Iterator[str]:
     yield from ("## What was run", "")
-    yield "`python tests/parity/make_golden.py` runs what is installed and writes `tests/parity/golden/`, one file for each package with every call."
+    yield (
+        "`python tests/parity/make_golden.py` runs what is installed and writes `tests/parity/golden/`, one file for each package with every "
+        "call.\nThe numbers are of these versions; others may differ."
+    )
     yield from ("", "| package | version | how | Python, NumPy |", "|---|---|---|---|")
     for one in files.values():
         yield f"| {one['package']} | {one['version']} | {one['how']} | {one['python']}, {one['numpy']} |"
