@@ -9,6 +9,7 @@ import numpy as np
 
 from repr_probe.errors import InputError, UndefinedMeasure
 from repr_probe.features.door import as_features
+from repr_probe.metrics.class_rivals import require_two_classes
 from repr_probe.metrics.row_neighbours import nearest_rows
 from repr_probe.metrics.rows import Rows
 from repr_probe.metrics.states import GeometryStates, Options
@@ -68,13 +69,41 @@ def hubness(features: Any, *, k: int = HUB_K, device: str = "cpu") -> Hubness:
     >>> hubness([[1.0, 0.0], [0.9, 0.1], [0.8, 0.3], [0.0, 1.0]], k=1).antihub_share  # 0 and 1 have each other; 2 has 1, and 3 has 2
     0.25
     """
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
-        raise InputError(f"k must be an integer, 1 or more; got {k!r}")
     rows = GeometryStates(as_features(features), Options(intervals=False)).unit_rows
-    counts = neighbourhoods(rows, None, k=int(k), device=device).occurrences
+    counts = neighbourhoods(rows, None, k=_checked(k), device=device).occurrences
     if counts is None:
         raise UndefinedMeasure(f"needs more than {k} non-zero rows; got {len(rows)}")
     return Hubness(skewness_of(counts), robin_hood_of(counts, k), antihub_share_of(counts), hub_share_of(counts, k))
+
+
+def knn_purity(features: Any, labels: Any, *, k: int = HUB_K, device: str = "cpu") -> float:
+    """Share of same-label rows among the k nearest other rows by cosine, averaged over labelled rows; ties to the lower row.
+
+    features: (n_samples, n_features); labels: one per row, of two classes or more.  Range [0, 1]; the share of the class is chance, and a
+    class of k rows or fewer cannot reach 1.
+
+    >>> knn_purity([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [0.4, 1.0]], ["a", "a", "b", "a"], k=1)  # the last two have each other
+    0.5
+    """
+    states = GeometryStates(as_features(features, labels), Options(intervals=False))
+    require_two_classes(states)
+    rows, codes = labelled_rows(states)
+    found = neighbourhoods(rows, codes, k=_checked(k), purity=(int(k),), device=device)
+    if k not in found.same:
+        raise UndefinedMeasure(f"needs more than {k} labelled, non-zero rows; got {len(rows)}")
+    return found.same[k] / (k * len(rows))
+
+
+def labelled_rows(states: GeometryStates) -> tuple[Rows, np.ndarray]:
+    """(non-zero rows that have a label, of unit length and as stored; their labels)."""
+    kept = np.flatnonzero(~states.zero_rows & (states.labels >= 0))
+    return Rows(states.features.values, kept, unit=True, lengths=states.lengths), states.labels[kept]
+
+
+def _checked(k: int) -> int:
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+        raise InputError(f"k must be an integer, 1 or more; got {k!r}")
+    return int(k)
 
 
 def skewness_of(counts: np.ndarray) -> float | None:

@@ -15,6 +15,7 @@ from repr_probe.metrics.hubness import (
     Neighbourhoods,
     antihub_share_of,
     hub_share_of,
+    labelled_rows,
     neighbourhoods,
     robin_hood_of,
     skewness_of,
@@ -37,14 +38,10 @@ class _Neighbours:
         self.states = states
         self.device = states.options.device
 
-    @property
-    def _kept(self) -> np.ndarray:
-        return np.flatnonzero(~self.states.zero_rows)
-
     @cached_property
     def _every(self) -> Neighbourhoods:
         """Of all non-zero rows; with their labels where each has one."""
-        codes = self.states.labels[self._kept]
+        codes = self.states.labels[~self.states.zero_rows]
         return neighbourhoods(self.states.unit_rows, codes if (codes >= 0).all() else None, device=self.device)
 
     @cached_property
@@ -52,10 +49,7 @@ class _Neighbours:
         """Of the labelled rows among themselves."""
         if self.states.n_labelled == self.states.n_unit:
             return self._every
-        kept = self._kept
-        kept = kept[self.states.labels[kept] >= 0]
-        rows = Rows(self.states.features.values, kept, unit=True, lengths=self.states.lengths)
-        return neighbourhoods(rows, self.states.labels[kept], device=self.device)
+        return neighbourhoods(*labelled_rows(self.states), device=self.device)
 
     def occurrences(self) -> np.ndarray:
         self.states.require_directions(HUB_K + 1)

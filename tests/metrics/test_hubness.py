@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import skew
 
 from repr_probe.errors import InputError, UndefinedMeasure
-from repr_probe.metrics.hubness import hubness, neighbourhoods
+from repr_probe.metrics.hubness import hubness, knn_purity, neighbourhoods
 from repr_probe.metrics.rows import Rows
 
 HUBS = ("k_skewness", "robin_hood", "antihub_share", "hub_share")
@@ -36,6 +36,7 @@ def test_every_measure_against_scikit_learn(values):
     assert found["hub_share"] == pytest.approx(counts[counts >= 20].sum() / 1500)
     for key, k in zip(PURITY, (1, 10, 50), strict=True):
         assert found[key] == pytest.approx((labels[neighbours(x, k)] == labels[:, None]).mean(), rel=1e-12)
+        assert knn_purity(x, labels, k=k) == found[key]
 
 
 @pytest.mark.parametrize("k", [1, 3, 10])
@@ -105,6 +106,8 @@ def test_undefined_with_reason(measured):
     assert all(one.ci is None and one.ci_reason.startswith("rows share their neighbours") for one in full.values())
     with pytest.raises(UndefinedMeasure, match="needs more than 10 non-zero rows; got 5"):
         hubness(x[:5])
+    with pytest.raises(UndefinedMeasure, match="needs more than 50 labelled, non-zero rows; got 20"):
+        knn_purity(x[:20], labels[:20], k=50)
     with pytest.raises(InputError, match="k must be an integer, 1 or more; got 0"):
         hubness(x, k=0)
     assert hubness(x[:3], k=2).skewness is None
