@@ -23,11 +23,11 @@ def shown(quiet: bool) -> AbstractContextManager[None]:
 
 
 class LineReporter:
-    """For log files: notes as they come, and how far a task is at most every ten seconds."""
+    """For log files: notes as they come, and at most every ten seconds how far a task is and how long it has to go."""
 
     @contextmanager
     def task(self, description: str, total: int | None) -> Iterator[Callable[[int], None]]:
-        last = time.monotonic()
+        begun = last = time.monotonic()
         done = 0
 
         def advance(steps: int) -> None:
@@ -35,13 +35,22 @@ class LineReporter:
             done += steps
             if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
                 last = time.monotonic()
-                share = f" ({done / total:.0%})" if total else ""
+                share = f" ({done / total:.0%}, {_duration((last - begun) * (total - done) / done)} to go)" if total and done else ""
                 self.note(f"{description}: {done:,}{f' of {total:,}' if total else ''}{share}")
 
         yield advance
 
     def note(self, text: str) -> None:
         print(one_line(text), file=sys.stderr, flush=True)
+
+
+def _duration(seconds: float) -> str:
+    """In the largest unit that leaves a number to read.
+
+    >>> _duration(41.2), _duration(600.0), _duration(90_000.0)
+    ('41 s', '10 min', '25.0 h')
+    """
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 class BarReporter:

@@ -59,6 +59,13 @@ class Population(StrEnum):
     images = "images"
 
 
+class Matmul(StrEnum):
+    """Products of the pair pass; see repr_probe.metrics.products."""
+
+    exact = "exact"
+    fast = "fast"
+
+
 class NanPolicy(StrEnum):
     """What to do with rows that are not finite."""
 
@@ -79,6 +86,7 @@ FeaturesKey = Annotated[str | None, option("Name of the features in a file with 
 LabelsKey = Annotated[str | None, option("Name of the labels in a feature file.", DATA)]
 ChosenPreset = Annotated[Preset, option("paper: Table III; default: with what is needed to read it; full: everything.", MEASURES)]
 Pairs = Annotated[str, option("exact, or sample:M for M random pairs of images.", MEASURES, metavar="exact|sample:M")]
+Products = Annotated[Matmul, option("Products of pairs: exact, or fast (bfloat16, TF32) if within 0.001 degree here.", MEASURES)]
 Populations = Annotated[Population, option("Intervals of labelled measures: for new classes, or new images of these.", MEASURES)]
 NanRows = Annotated[NanPolicy, option("Rows with NaN or infinity: raise an error, or omit and count them.", MEASURES)]
 Out = Annotated[list[Path] | None, option("Also write a file: .json .csv .md .tex .txt .html; repeatable.", OUTPUT, show_default="none")]
@@ -102,6 +110,7 @@ def geometry_command(
     preset: ChosenPreset = Preset.default,
     pairs: Pairs = "exact",
     population: Populations = Population.classes,
+    matmul: Products = Matmul.exact,
     nan_policy: NanRows = NanPolicy.raise_,
     device: Device = "auto",
     dtype: StoredDtype = Dtype.float32,
@@ -147,6 +156,7 @@ def geometry_command(
             preset=preset.value,
             pairs=chosen_pairs,
             population=population.value,
+            matmul=matmul.value,
             fresh=fresh,
             verify_data=verify_data,
             nan_policy=nan_policy.value,

@@ -53,17 +53,19 @@ class AnglePass:
 
 
 def angle_pass(rows: Rows, codes: np.ndarray, groups: np.ndarray, *, shift: float, kernel: float | None = None,
-               device: str = "cpu", block: int = BLOCK, ranks: Ranks = ALONE) -> AnglePass:  # fmt: skip
+               device: str = "cpu", block: int = BLOCK, matmul: str = "exact", ranks: Ranks = ALONE) -> AnglePass:  # fmt: skip
     """All pairs of unit rows. rows: (N, D), labelled rows first, sorted by (group, class); codes, groups: (n_labelled,).
 
     shift: an angle near the mean, degrees (keeps float32 row sums exact).  kernel: t of uniformity, or None to leave it out.
+    matmul: "exact", or "fast" for a coarser product (`fastest_product`).
     ranks: the processes that share the work, each with the same arguments; all get the result.
     Cost: N² D flops and N²/2 arccos over all ranks; memory of each: two tiles, a few blocks of rows, 8 sums a row.
     """
     work = _Pass(rows, codes, groups, shift, kernel, device, block)
     n_tiles = sum(min(strip.stop, j + 1) - strip.start for strip, columns in _dealt(work.n_blocks, ranks) for j in columns)
     race = work.n_blocks * (work.n_blocks + 1) // 2 >= _RACE_TILES
-    with fastest_product(work.load(0), race=race, ranks=ranks) as product, progress.task("angles between all pairs", n_tiles) as advance:
+    chosen = fastest_product(work.sample(), race=race, matmul=matmul, ranks=ranks)
+    with chosen as product, progress.task("angles between all pairs", n_tiles) as advance:
         for strip, columns in _dealt(work.n_blocks, ranks):
             held = {i: work.load(i) for i in strip} if columns else {}
             for j in columns:
@@ -111,12 +113,20 @@ class _Pass:
         self.n_duplicates = 0
 
     def load(self, number: int) -> torch.Tensor:
-        """Unit rows of a block in float32 on the device; lengths from float64 sums of squares."""
+        """Unit rows of a block."""
+        return self._unit(self.rows, number * self.block, min((number + 1) * self.block, len(self.rows)))
+
+    def sample(self) -> torch.Tensor:
+        """Unit rows from all over, one block at most, to try a product on."""
+        n = min(len(self.rows), BLOCK)
+        return self._unit(self.rows.select(np.linspace(0, len(self.rows) - 1, n).astype(np.int64)), 0, n)
+
+    def _unit(self, rows: Rows, start: int, stop: int) -> torch.Tensor:
+        """In float32 on the device; lengths from float64 sums of squares."""
         import torch
 
-        start, stop = number * self.block, min((number + 1) * self.block, len(self.rows))
-        stored = self.rows.values[self.rows.where(start, stop)]
-        stored = np.array(stored) if self.rows.index is None else stored  # a copy either way: scaled in place below
+        stored = rows.values[rows.where(start, stop)]
+        stored = np.array(stored) if rows.index is None else stored  # a copy either way: scaled in place below
         if stored.dtype == np.float16:
             stored = stored.astype(np.float32)
         block = torch.from_numpy(stored).to(self.device)

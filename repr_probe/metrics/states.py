@@ -30,6 +30,7 @@ MIN_CLASSES = 10  # below this a jackknife over classes says nothing
 class Options:
     """How to measure. pairs: None for all pairs, else the number to draw. kernel: whether the pair pass also sums exp(-2‖u - u′‖²).
 
+    matmul: products of the pair pass, "exact" or "fast".
     ranks: the processes that share the long passes, each with states of the same features (`GeometryStates.run_together`).
     """
 
@@ -40,6 +41,7 @@ class Options:
     intervals: bool = True
     block: int | None = None
     kernel: bool = True
+    matmul: str = "exact"
     ranks: Ranks = ALONE
 
 
@@ -280,7 +282,8 @@ class GeometryStates:
         index, codes, groups = self.order
         extra = {} if self.options.block is None else {"block": self.options.block}
         return angle_pass(self.directions(index), codes, groups, shift=self.options.ranks.first_does(self._mean_angle),
-                          kernel=2.0 if self.options.kernel else None, device=self.options.device, ranks=self.options.ranks, **extra)  # fmt: skip
+                          kernel=2.0 if self.options.kernel else None, device=self.options.device, matmul=self.options.matmul,
+                          ranks=self.options.ranks, **extra)  # fmt: skip
 
     def _mean_angle(self) -> float:
         """The angle of the mean cosine, degrees: a whole number of 1/1024 radian, which float32 subtracts exactly."""

@@ -34,6 +34,7 @@ def geometry(
     preset: str = "default",
     pairs: str | int = "exact",
     population: str = "classes",
+    matmul: str = "exact",
     fresh: bool = False,
     verify_data: bool = False,
     nan_policy: str = "raise",
@@ -53,8 +54,10 @@ def geometry(
 
     Raises UsageError, CheckpointError, DatasetError, FileFormatError, InputError or StoreError, each with one line that says what to do.
     """
-    measuring: dict[str, Any] = {"preset": preset, "pairs": pairs, "population": population, "seed": seed, "nan_policy": nan_policy, "device": device,
-                                 "ranks": ranks}  # fmt: skip
+    measuring: dict[str, Any] = {
+        "preset": preset, "pairs": pairs, "population": population, "matmul": matmul, "seed": seed, "nan_policy": nan_policy, "device": device,
+        "ranks": ranks,
+    }  # fmt: skip
     if dataset is None:
         if not isinstance(checkpoint, str | Path):
             raise UsageError(f"dataset must name the images for an encoder; got none beside {checkpoint.name}")

@@ -28,7 +28,9 @@ def test_log_files_get_an_occasional_line(capsys, monkeypatch):
         advance(1000)
     with LineReporter().task("counting", None) as advance:
         advance(7)
-    assert capsys.readouterr().err.splitlines() == ["reading: 500 of 2,000 (25%)", "reading: 1,500 of 2,000 (75%)", "counting: 7"]
+    assert capsys.readouterr().err.splitlines() == [
+        "reading: 500 of 2,000 (25%, 0 s to go)", "reading: 1,500 of 2,000 (75%, 0 s to go)", "counting: 7",
+    ]  # fmt: skip
 
 
 def test_bars_nest_take_any_text_and_leave_nothing_open(monkeypatch):

@@ -23,7 +23,7 @@ WIDTH = 120
 BLOCK = re.compile(r"(<!-- (help|run|make)(?:, first (\d+) lines)?:?([^\n]*)-->\n```\w+\n)(.*?)(```\n)", re.DOTALL)
 PAGES = [path for path in sorted(DOCS.rglob("*.md")) if BLOCK.search(path.read_text(encoding="utf-8"))]
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_PROGRESS = re.compile(r"^.*: [\d,]+( of [\d,]+)?( \(\d+%\))?\n", re.MULTILINE)  # comes every ten seconds: not the same twice
+_PROGRESS = re.compile(r"^.*: [\d,]+( of [\d,]+)?( \(\d+%(, [\d.]+ \w+ to go)?\))?\n", re.MULTILINE)  # comes every ten seconds: not the same twice
 
 
 def renewed(page: str, *, runs: bool = True) -> str:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import pytest
@@ -52,6 +52,28 @@ def assert_pass(found, brute, x, labels, tolerance=2e-5):
 def test_every_block_size_finds_every_pair(brute, block):
     x, labels = cloud()
     assert_pass(states_of(x, labels, block=block).angles, brute, x, labels)
+
+
+def test_every_tile_goes_to_one_rank():
+    from repr_probe.metrics.pairs import _dealt
+    from repr_probe.ranks import Ranks
+
+    for n_blocks in (1, 2, 4, 5, 9, 30):
+        for world_size in (1, 2, 3, 7, 40):
+            dealt = [
+                (strip.start, j) for rank in range(world_size) for strip, columns in _dealt(n_blocks, Ranks(rank, world_size, None)) for j in columns
+            ]
+            assert sorted(dealt) == [(top, j) for top in range(0, n_blocks, 4) for j in range(top, n_blocks)]
+
+
+def test_fast_products_say_what_they_cost_and_stay_near():
+    x, labels = cloud(n=1100, width=64)
+    said = []
+    with progress.reporting(type("Notes", (), {"note": lambda _, text: said.append(text), "task": lambda *_: nullcontext(lambda steps: None)})()):
+        fast = states_of(x, labels, matmul="fast").angles
+    assert len(said) == 1
+    assert said[0].startswith("fast products: ")
+    assert fast.mean_and_std() == pytest.approx(states_of(x, labels).angles.mean_and_std(), abs=1e-3)
 
 
 @pytest.mark.parametrize("block", [3, 8, 100])
