@@ -18,7 +18,7 @@ from repr_probe.cli.main import app
 ROOT = Path(__file__).parents[2]
 reference = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("write_cli_reference.py"))))
 PAGES = {path.relative_to(reference.DOCS).with_suffix("").as_posix(): path.read_text(encoding="utf-8") for path in reference.PAGES}
-QUICK = {"cli", *(f"commands/{name}" for name in ("geometry", "probe", "inspect", "extract", "datasets", "store"))}
+SLOW = {"start", "commands/attention", "commands/dynamics", "commands/report"}
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 HINT = "run python tests/docs/write_cli_reference.py"
 
@@ -89,7 +89,7 @@ def test_the_help_is_what_the_program_prints():
 
 
 @pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in PAGES])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else []) for name in PAGES])
 def test_the_examples_are_what_the_program_prints(name):
     again = reference.renewed(PAGES[name])
     shown, printed = ([match[0] for match in reference.BLOCK.finditer(page) if match[2] == "run"] for page in (PAGES[name], again))
