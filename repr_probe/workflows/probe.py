@@ -90,10 +90,10 @@ class _Asked:
         self.knn_preset = knn_preset
         self.linear_options: dict[str, Any] = {"preset": linear_preset, "l2": l2, "epochs": epochs}
         chosen_recipe(linear_preset, l2, epochs, None)
-        if not knn and (k or temperature):
-            raise UsageError("k and temperature must go with kNN; got them without it")
-        if not linear and (l2 is not None or epochs is not None):
-            raise UsageError("l2 and epochs must go with the linear probe; got them without it")
+        if not knn and (k or temperature or knn_preset != "lightly"):
+            raise UsageError("knn_preset, k and temperature must go with kNN; got them without it")
+        if not linear and (l2 is not None or epochs is not None or linear_preset != "lbfgs"):
+            raise UsageError("linear_preset, l2 and epochs must go with the linear probe; got them without it")
 
     def results(self, train: FeatureStore, test: FeatureStore | None) -> tuple[ProbeResult, ...]:
         """Every probe on the features of two stores; test None: the training rows, each left out of its own bank."""

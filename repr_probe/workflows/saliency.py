@@ -72,8 +72,10 @@ def saliency(
 
     Raises UsageError, CheckpointError, DatasetError, FileFormatError, InputError or StoreError, each with one line that says what to do.
     """
+    from repr_probe.encoders.adapters.protocol import require
     from repr_probe.files.home import using_home
     from repr_probe.run_facts import package_versions
+    from repr_probe.visual.cam import WITHOUT_TARGET
     from repr_probe.visual.smoothgrad_cam import smoothgrad_cam
 
     options = checked_options(encoder)
@@ -84,6 +86,8 @@ def saliency(
     first = None
     for number, network in enumerate(opened_beside(checkpoints, options, device)):
         first = first or network.input
+        for capability in ("maps",) if method in WITHOUT_TARGET else ("maps", "grad"):
+            require(network, capability)
         with using_home(store):
             goal = _goal(target, network, checkpoints[number], references[number], {} if number else options)
         pictures, input = pictures_for(images, network, first)

@@ -171,6 +171,8 @@ def test_what_cannot_be_explained(photos):
     function = as_encoder(lambda images: images.mean((2, 3)), image_size=8, name="function")
     with pytest.raises(CheckpointError, match=r"encoder must offer maps; function \(.*\) offers features; use a checkpoint or torch module"):
         saliency(function, photos)
+    with pytest.raises(CheckpointError, match="encoder must offer maps; function"):  # before the target asks for anything
+        saliency(function, photos, target="class=0")
 
 
 def lite0() -> str:
