@@ -196,8 +196,8 @@ PARTS: tuple[Part, ...] = (
     Part(
         "LiDAR",
         "lidar(views)",
-        "Sb and Sw are covariances in the paper of Thilak et al. 2024. Leaving out their divisors scales all eigenvalues alike and does"
-        " no harm; taking the spectrum of the rows of the LiDAR matrix, as data, in place of its own does.",
+        "Sb and Sw are covariances in the paper of Thilak et al. 2024. Leaving out their divisors scales all eigenvalues alike, but "
+        "for delta, and does little harm; taking the spectrum of the rows of the LiDAR matrix, as data, in place of its own does.",
         (
             Reading(
                 "stable-pretraining", "lidar", "lidar(views, epsilon=1e-12)",
