@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -202,13 +204,35 @@ def joined(device: str, resolve: Callable[[str], torch.device]) -> Iterator[Rank
 
 @contextmanager
 def one_voice(ranks: Ranks) -> Iterator[None]:
-    """Whatever ends the block with an error on several ranks leaves it as that error on the first to fail, on others as ToldElsewhere."""
+    """Whatever ends the block with an error on several ranks leaves it as that error on the first to fail, on others as ToldElsewhere.
+
+    SIGTERM, which torchrun sends to the rest when one process is gone, is such an error: what is half written is made safe on the way out.
+    """
     try:
-        yield
+        with _told_by_sigterm(ranks) if ranks.world_size > 1 else nullcontext():
+            yield
     except BaseException as failure:
         if ranks.world_size == 1 or _first_to_tell(ranks.store):
             raise
         raise ToldElsewhere("the job failed in another process, which says why") from failure
+
+
+@contextmanager
+def _told_by_sigterm(ranks: Ranks) -> Iterator[None]:
+    def end(number: int, frame: object) -> None:
+        raise LostProcess(
+            f"all {ranks.world_size} processes must stay alive to the end; got SIGTERM in process {ranks.rank}, sent when another process ends "
+            "or when the job is stopped; the same command goes on from what is stored"
+        )
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _first_to_tell(store: Any) -> bool:
