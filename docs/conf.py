@@ -45,7 +45,7 @@ TREE = {
         "commands/inspect", "commands/extract", "commands/datasets", "commands/store",
     ],
     "Understand": ["definitions", "semantic", "protocols", "looking_inside", "compare", "report", "training", "hydes", "dynamics"],
-    "Input": ["checkpoints", "data", "store"],
+    "Input": ["checkpoints", "data", "store", "cluster"],
     "From Python": ["python", "api"],
     "How good is it": ["paper", "results", "performance", "other_tools", "two_tools"],
     "Inside": ["design", "contributing"],

@@ -103,7 +103,7 @@ def test_no_path_of_a_machine():
 def test_every_test_file_mirrors_a_folder():
     folders = {path.relative_to(ROOT / "tests").parts[0] for path in (ROOT / "tests").rglob("test_*.py") if path.parent != ROOT / "tests"}
     known = {path.name for path in (ROOT / "repr_probe").iterdir() if path.is_dir()}
-    known |= {"cli", "docs", "examples", "benchmarks", "checkpoints", "hostile"}
+    known |= {"cli", "docs", "examples", "benchmarks", "checkpoints", "hostile", "parity"}
     assert folders - known == set()
 
 

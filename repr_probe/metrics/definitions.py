@@ -125,7 +125,7 @@ _ROWS = (
     _d("anisotropy_mean_ratio", "MEAN RATIO", "mean-vector share", "", 3, "lower", ("0", "1"),
        "‖mean x‖²/mean ‖x‖²", "share of the second moment in the mean vector; never above anisotropy.", "this project", "full", "features"),
     _d("anisotropy_sigma_share", "σ₁ SHARE", "first singular value share", "", 3, "lower", ("1/min(N, D)", "1"),
-       "σ₁/Σσ, raw rows, uncentred", "what some tools call anisotropy.", "manyLatents", "full", "features"),
+       "σ₁/Σσ, raw rows, uncentred", "what some tools call anisotropy.", "manyLatents, which centres first", "full", "features"),
     _d("feature_correlation_rms", "CORR rms", "feature correlation, RMS", "", 3, "lower", ("0", "1"),
        "√ mean r² over pairs of different, non-constant features", "never below CORR.", "this project", "full", "features"),
     _d("feature_correlation_signed", "CORR signed", "feature correlation, signed", "", 4, "", ("-1/(D-1)", "1"),

@@ -34,6 +34,7 @@ PRESETS: Mapping[str, Setting] = MappingProxyType({
 })  # fmt: skip
 SWEEP_K = (1, 5, 10, 20, 50, 100, 200)
 SWEEP_TEMPERATURES = (0.07, 0.1)
+LEVEL = 1e-6  # cosines this near each other are apart by little more than the float32 in which they are kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +139,11 @@ def knn_settings(
         notes.append(f"k is {n_bank}, all the bank has, in place of {largest}")
     found = _Search(split, max(one.k for one in usable), resolve_device(device), memory)
     counted = found.votes(usable)
+    if found.n_level:
+        notes.append(
+            f"the cosines to all neighbours agree to {LEVEL:g} for {found.n_level} of {len(split.test)} queries: the features lie in nearly one "
+            "direction, and which neighbours come first is rounding; take their mean off before asking for neighbours"
+        )
     return tuple(_result(split, one, votes, preset, tuple(notes)) for one, votes in zip(usable, counted, strict=True))
 
 
@@ -147,6 +153,7 @@ class _Search:
     def __init__(self, split: Split, k: int, device: str, memory: int) -> None:
         self.split, self.device, self.memory = split, device, memory
         self.own = np.arange(len(split.train)) if split.test is split.train else None
+        self.n_level = 0  # queries whose neighbours, searched in float64, are still as good as equally near
         self.k = min(k + 1, len(split.train) - (self.own is not None))  # one more shows whether the k-th place is contested
 
     def votes(self, settings: Sequence[Setting]) -> list[Votes]:
@@ -155,6 +162,7 @@ class _Search:
         doubtful = np.flatnonzero(np.logical_or.reduce([votes.doubtful for votes in counted]))
         if len(doubtful):
             again = self.neighbours(doubtful, precise=True)
+            self.n_level = int((again.cosines[:, 0] - again.cosines[:, -1] < LEVEL).sum())
             for one, votes in zip(settings, counted, strict=True):
                 settled = self.count(again, self.split.test.codes[doubtful], one)
                 votes.winner[doubtful], votes.rank[doubtful], votes.n_voted[doubtful] = settled.winner, settled.rank, settled.n_voted

@@ -317,3 +317,10 @@ def test_a_device_without_room_is_said_in_one_line(monkeypatch):
     monkeypatch.setattr(neighbours._Tiles, "search", full)
     with pytest.raises(InputError, match="device must have room for tiles of 256 MiB; got cpu without it; pass a smaller memory or device='cpu'"):
         knn(*blobs())
+
+
+def test_features_in_one_direction_are_noted():
+    rng = np.random.default_rng(0)
+    bank, labels = rng.normal(size=(60, 8)), np.arange(60) % 3
+    assert not any("one direction" in note for note in knn(bank, labels, k=5).notes)
+    assert any("60 of 60 queries" in note for note in knn(bank + 1e6, labels, k=5).notes)
