@@ -36,7 +36,7 @@ def test_alone_nothing_is_shared():
 def test_the_first_that_fails_says_why_and_the_others_nothing():
     store = dist.HashStore()
     for rank, expected in ((2, InputError), (0, ToldElsewhere), (1, ToldElsewhere)):
-        with pytest.raises(expected, match="features must|another process"), one_voice(Ranks(rank, 3, None, store)):
+        with pytest.raises(expected, match=r"features must|another process"), one_voice(Ranks(rank, 3, None, store)):
             raise InputError("features must be good")
 
 

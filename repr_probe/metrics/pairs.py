@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from repr_probe import progress
 from repr_probe.metrics.angle_tiles import HIDDEN_BIN, N_BINS, Tile
+from repr_probe.metrics.kept_sums import KeptSums
 from repr_probe.metrics.pair_sums import PairSums
 from repr_probe.metrics.products import Product, fastest_product
 from repr_probe.metrics.rows import Rows
@@ -52,13 +54,14 @@ class AnglePass:
         return float(np.clip(self.shift + mean, 0.0, 180.0)), float(np.sqrt(max(0.0, self.second.sum() / n - mean * mean)))
 
 
-def angle_pass(rows: Rows, codes: np.ndarray, groups: np.ndarray, *, shift: float, kernel: float | None = None,
-               device: str = "cpu", block: int = BLOCK, matmul: str = "exact", ranks: Ranks = ALONE) -> AnglePass:  # fmt: skip
+def angle_pass(rows: Rows, codes: np.ndarray, groups: np.ndarray, *, shift: float, kernel: float | None = None, device: str = "cpu",
+               block: int = BLOCK, matmul: str = "exact", ranks: Ranks = ALONE, keep: Path | None = None) -> AnglePass:  # fmt: skip
     """All pairs of unit rows. rows: (N, D), labelled rows first, sorted by (group, class); codes, groups: (n_labelled,).
 
     shift: an angle near the mean, degrees (keeps float32 row sums exact).  kernel: t of uniformity, or None to leave it out.
     matmul: "exact", or "fast" for a coarser product (`fastest_product`).
     ranks: the processes that share the work, each with the same arguments; all get the result.
+    keep: folder in which a pass of more than some minutes keeps its sums, to go on from there when it was stopped.
     Cost: N² D flops and N²/2 arccos over all ranks; memory of each: two tiles, a few blocks of rows, 8 sums a row.
     """
     work = _Pass(rows, codes, groups, shift, kernel, device, block)
@@ -66,14 +69,27 @@ def angle_pass(rows: Rows, codes: np.ndarray, groups: np.ndarray, *, shift: floa
     race = work.n_blocks * (work.n_blocks + 1) // 2 >= _RACE_TILES
     chosen = fastest_product(work.sample(), race=race, matmul=matmul, ranks=ranks)
     with chosen as product, progress.task("angles between all pairs", n_tiles) as advance:
+        kept = KeptSums(keep, work.key(f"{device} {matmul} {ranks.rank} of {ranks.world_size}"), work.additive())
+        done, before = 0, kept.steps_done()
         for strip, columns in _dealt(work.n_blocks, ranks):
-            held = {i: work.load(i) for i in strip} if columns else {}
+            if done + len(columns) <= before:
+                done += len(columns)
+                advance(sum(min(strip.stop, j + 1) - strip.start for j in columns))
+                continue
+            held = {i: work.load(i) for i in strip}
             for j in columns:
+                done += 1
+                if done <= before:
+                    advance(min(strip.stop, j + 1) - strip.start)
+                    continue
                 right = held[j] if j in held else work.load(j)
                 for i in range(strip.start, min(strip.stop, j + 1)):
                     work.tile(i, j, held[i], right, product)
                     advance(1)
-    work.sum_over(ranks)
+                kept.save(done)
+    for part in work.additive():
+        ranks.sum(part)
+    kept.forget()
     return work.result()
 
 
@@ -110,7 +126,7 @@ class _Pass:
         self.kernel = np.zeros(n) if kernel is not None else None
         self.histograms = {name: np.zeros(N_BINS, np.int64) for name in ("all", "labelled", "positive")}
         self.buffers = Tile.buffers(self.block, self.block, self.device)
-        self.n_duplicates = 0
+        self.n_duplicates = np.zeros(1, np.int64)
 
     def load(self, number: int) -> torch.Tensor:
         """Unit rows of a block."""
@@ -193,12 +209,19 @@ class _Pass:
             self.sums[name + suffix][rows] += by_row
             self.sums[name + suffix][columns] += by_column
 
-    def sum_over(self, ranks: Ranks) -> None:
-        """Make every sum that of all ranks: sums over disjoint tiles are additive."""
-        counted = np.array([self.n_duplicates])
-        for part in (*self.sums.values(), self.within, *self.histograms.values(), counted, *([] if self.kernel is None else [self.kernel])):
-            ranks.sum(part)
-        self.n_duplicates = int(counted[0])
+    def additive(self) -> list[np.ndarray]:
+        """The sums themselves: those of disjoint tiles add up, over ranks and over runs."""
+        kernel = [] if self.kernel is None else [self.kernel]
+        return [*self.sums.values(), self.within, *self.histograms.values(), self.n_duplicates, *kernel]
+
+    def key(self, how: str) -> list[bytes | np.ndarray]:
+        """What the sums depend on: rows (by their lengths), their order and classes, and how they are summed."""
+        import torch
+
+        values, index = self.rows.values, self.rows.index
+        which = np.empty(0) if index is None else index
+        return [f"{how} {self.shift} {self.kernel_t} {self.block} {values.shape} {values.dtype} {torch.__version__}".encode(), which,
+                self.rows.norms(), self.codes, self.groups]  # fmt: skip
 
     def result(self) -> AnglePass:
         """Sums in degrees."""
@@ -211,7 +234,7 @@ class _Pass:
             parts = {"all_1": sums["labelled_1"], "all_2": sums["labelled_2"], "same_1": sums["same_1"], "same_2": sums["same_2"]}
             labelled = PairSums(self.codes, self.groups, **{name: values[:n] for name, values in parts.items()},
                                 within_1=self.within[0], within_2=self.within[1], shift=self.shift, zero_variance=1e-9)  # fmt: skip
-        return AnglePass(self.shift, sums["all_1"], sums["all_2"], self.kernel, labelled, self.histograms, self.n_duplicates)
+        return AnglePass(self.shift, sums["all_1"], sums["all_2"], self.kernel, labelled, self.histograms, int(self.n_duplicates[0]))
 
 
 def _sums(tile: Tile, part: tuple[slice, slice]) -> tuple[Sums, Sums]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -32,6 +33,7 @@ class Options:
 
     matmul: products of the pair pass, "exact" or "fast".
     ranks: the processes that share the long passes, each with states of the same features (`GeometryStates.run_together`).
+    keep: folder for the sums of a long pair pass that may be stopped.
     """
 
     seed: int = 0
@@ -43,6 +45,7 @@ class Options:
     kernel: bool = True
     matmul: str = "exact"
     ranks: Ranks = ALONE
+    keep: Path | None = None
 
 
 class GeometryStates:
@@ -283,7 +286,7 @@ class GeometryStates:
         extra = {} if self.options.block is None else {"block": self.options.block}
         return angle_pass(self.directions(index), codes, groups, shift=self.options.ranks.first_does(self._mean_angle),
                           kernel=2.0 if self.options.kernel else None, device=self.options.device, matmul=self.options.matmul,
-                          ranks=self.options.ranks, **extra)  # fmt: skip
+                          ranks=self.options.ranks, keep=self.options.keep, **extra)  # fmt: skip
 
     def _mean_angle(self) -> float:
         """The angle of the mean cosine, degrees: a whole number of 1/1024 radian, which float32 subtracts exactly."""

@@ -11,6 +11,7 @@ from repr_probe import progress
 from repr_probe.errors import InputError
 from repr_probe.features.door import as_features
 from repr_probe.features.feature_set import Features
+from repr_probe.files.home import home
 from repr_probe.metrics.definitions import DEFINITIONS, PRESETS, keys_of
 from repr_probe.metrics.measurement import Measurement
 from repr_probe.metrics.products import MATMULS
@@ -74,7 +75,8 @@ def geometry_report(
     checked = as_features(features, labels, class_names=class_names, ids=ids, nan_policy=nan_policy,
                           features_key=features_key, labels_key=labels_key)  # fmt: skip
     options = Options(seed=seed, device=resolve_device(ranks.device_name(device)), population=population, pairs=n_pairs, intervals=intervals,
-                      block=block_size, kernel=preset != "paper", matmul=matmul, ranks=ranks)  # fmt: skip
+                      block=block_size, kernel=preset != "paper", matmul=matmul, ranks=ranks,
+                      keep=home() / "passes")  # fmt: skip
     states = GeometryStates(checked, options)
     _announce(states, n_pairs, preset)
     said = {"preset": preset, "pairs": "exact" if n_pairs is None else n_pairs, "population": population, "intervals": intervals,

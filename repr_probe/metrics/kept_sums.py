@@ -1,0 +1,65 @@
+"""Sums of an unfinished pair pass on disk: a long pass that is stopped goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from repr_probe import progress
+
+SAVE_SECONDS = 300.0
+
+
+class KeptSums:
+    """The additive arrays of a pass and how many of its steps they hold, in `folder`/<hash of `key`>.npz; nothing is kept without a folder.
+
+    key: all that the sums depend on.  Written every five minutes, so a shorter pass leaves no file.
+    """
+
+    def __init__(self, folder: Path | None, key: Sequence[bytes | np.ndarray], sums: Sequence[np.ndarray]) -> None:
+        self.sums = sums
+        self.path = None
+        if folder is not None:
+            digest = hashlib.sha256()
+            for part in key:
+                digest.update(part if isinstance(part, bytes) else np.ascontiguousarray(part).data)
+            self.path = folder / f"{digest.hexdigest()[:32]}.npz"
+        self._saved = time.monotonic()
+
+    def steps_done(self) -> int:
+        """Fill the arrays with what an earlier run kept; 0 where it kept nothing that can be read."""
+        if self.path is None or not self.path.exists():
+            return 0
+        try:
+            with np.load(self.path, allow_pickle=False) as kept:
+                found, done = [kept[f"arr_{number}"] for number in range(len(self.sums))], int(kept["done"])
+        except (OSError, ValueError, KeyError) as damage:
+            progress.note(f"the sums of an interrupted pair pass cannot be used ({type(damage).__name__}); starting over")
+            return 0
+        for own, part in zip(self.sums, found, strict=True):
+            own[...] = part
+        return done
+
+    def save(self, done: int) -> None:
+        """Keep what the first `done` steps gave, if the last time is long ago."""
+        if self.path is None or time.monotonic() - self._saved < SAVE_SECONDS:
+            return
+        unfinished = self.path.with_name(f"{self.path.stem}.{os.getpid()}.npz")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(unfinished, *self.sums, done=np.array(done))
+            unfinished.replace(self.path)
+        except OSError as failure:
+            unfinished.unlink(missing_ok=True)
+            progress.note(f"the sums of the pair pass cannot be kept in {self.path.parent} ({failure.strerror}); if it is stopped it starts over")
+            self.path = None
+        self._saved = time.monotonic()
+
+    def forget(self) -> None:
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
