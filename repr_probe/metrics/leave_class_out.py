@@ -36,6 +36,11 @@ def class_interval(value: float, without_each: np.ndarray, low: float = -1.0, hi
 
     Raises UndefinedMeasure below 10 classes.
     """
-    if len(without_each) < MIN_CLASSES:
-        raise UndefinedMeasure(f"an interval over classes needs {MIN_CLASSES} classes; got {len(without_each)}")
+    enough_classes(len(without_each))
     return jackknife_interval(value, without_each, low, high)
+
+
+def enough_classes(n_classes: int) -> None:
+    """Raise UndefinedMeasure below 10 classes."""
+    if n_classes < MIN_CLASSES:
+        raise UndefinedMeasure(f"an interval over classes needs {MIN_CLASSES} classes; got {n_classes}")

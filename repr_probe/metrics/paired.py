@@ -16,8 +16,8 @@ from repr_probe.errors import UndefinedMeasure
 from repr_probe.metrics.centroids import leave_group_out_ranks
 from repr_probe.metrics.class_measures import alignment_of, class_method, d_prime_of
 from repr_probe.metrics.correlation import Correlation
-from repr_probe.metrics.inference import Interval, delete_groups, jackknife_interval
-from repr_probe.metrics.matrix_alignment import jackknife_p
+from repr_probe.metrics.inference import Interval, delete_groups
+from repr_probe.metrics.matrix_alignment import ACCURACY, jackknifed
 from repr_probe.metrics.pair_sums import PairSums, PairTotals
 from repr_probe.metrics.rows import Rows
 from repr_probe.metrics.spectrum import Spectrum
@@ -25,12 +25,14 @@ from repr_probe.metrics.states import MIN_CLASSES, GeometryStates
 
 ROWS = "delete-one-image jackknife"
 INFLUENCE = "influence function over images"
+_ANGLE_ACCURACY = 1e-4  # degrees: angles come from float32 products
 _TIE = 4.0  # standard errors between λ₁ and λ₂ below which the influence function of λ₁ fails
 
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """a, b: the two values.  difference: a - b, with its 95 % interval and two-sided p; these are None with a `reason`.
+    """a, b: the two values.  difference: a - b, with its 95 % interval and two-sided p; these are None with a `reason`. A difference that
+    lies with its interval below the accuracy of the two values is 0 with p = 1.
 
     population: "images" or "classes": what the units that were left out stand for.  method: how.
     """
@@ -90,11 +92,10 @@ def _difference(first: LeftOut, second: LeftOut, key: str, a: float | None, b: f
     try:
         _require_same_units(first.states, second.states)
         one, other = first.without_each(key), second.without_each(key)
-        without_each = one.values - other.values
-        interval = jackknife_interval(a - b, without_each)
+        accuracy = _ANGLE_ACCURACY if key.startswith("angle_") else max(ACCURACY * max(abs(a), abs(b)), 1e-14)
+        return PairedDifference(a, b, *jackknifed(a - b, one.values - other.values, accuracy), one.population, one.method)
     except UndefinedMeasure as error:
         return PairedDifference(a, b, a - b, reason=str(error))
-    return PairedDifference(a, b, a - b, interval, jackknife_p(a - b, without_each), one.population, one.method)
 
 
 def _require_same_units(first: GeometryStates, second: GeometryStates) -> None:

@@ -235,3 +235,11 @@ def test_a_centroid_without_direction():
         noise_ceiling(np.array([[1.0, 0], [0, 0], [1, 1]]), np.ones((3, 2)))
     with pytest.raises(InputError, match=r"centroids must be a finite matrix, classes x features; got shape \(3,\)"):
         noise_ceiling(np.ones(3), np.ones(3))
+
+
+def test_representations_that_differ_by_rounding_alone_have_no_difference():
+    one, reference = distances(12, 0), distances(12, 1)
+    other = one * (1.0 + 1e-15 * np.arange(12)[:, None])
+    found = compare(one, (other + other.T) / 2.0, reference)
+    for difference in (found.spearman, found.pearson):
+        assert (difference.difference, difference.ci, difference.p) == (0.0, (0.0, 0.0), 1.0)
