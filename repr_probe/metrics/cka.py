@@ -5,7 +5,9 @@ Rows are lifted as in `lifted`, each about its own first row; every sum that HSI
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -81,7 +83,7 @@ class CkaState:
         n = 0 if self.first is None else int(self.first.count)
         if self.first is None or self.second is None or n < _LEAST_ROWS:
             raise UndefinedMeasure(f"needs {_LEAST_ROWS} rows; got {n}")
-        return _similarity(self.cross, _self_terms(self.first.matrix, "first"), _self_terms(self.second.matrix, "second"))
+        return _similarity(self.cross, _self_terms(self.first.matrix, "the first"), _self_terms(self.second.matrix, "the second"))
 
 
 def cka(first: Any, second: Any, *, debiased: bool = True) -> float:
@@ -98,23 +100,37 @@ def cka(first: Any, second: Any, *, debiased: bool = True) -> float:
     1.0
     """
     found = similarities([as_features(first), as_features(second)])[0, 1]
+    if isinstance(found, UndefinedMeasure):
+        raise found
     return found.debiased if debiased else found.biased
 
 
-def similarities(features: list[Features]) -> dict[tuple[int, int], Similarity]:
+def similarities(features: Sequence[Features], names: Sequence[str] | None = None) -> dict[tuple[int, int], Similarity | UndefinedMeasure]:
     """CKA of every pair i < j: one pass for each self term and one for each pair, so that two blocks of rows are all that is held.
 
-    Raises InputError and UndefinedMeasure as `cka`.
+    A representation without a self term has no CKA with any other: its pairs hold why, and the others theirs. names: for that sentence.
+    Raises InputError as `cka`, UndefinedMeasure below four rows.
     """
-    for other in features[1:]:
-        same_rows(features[0], other)
+    named = next((held for held in features if held.ids is not None), None)
+    for held in features[1:]:
+        same_rows(features[0], held)
+        if named is not None:
+            same_rows(named, held)  # the first may have no ids, and the others' still contradict each other
     if features and features[0].n_samples < _LEAST_ROWS:
         raise UndefinedMeasure(f"needs {_LEAST_ROWS} rows; got {features[0].n_samples}")
     spaces = [_space(one) for one in features]
-    own = [_self_terms(_cross(rows, rows), f"representation {place + 1}") for place, rows in enumerate(spaces)]
-    return {
-        (i, j): _similarity(_cross(spaces[i], spaces[j]), own[i], own[j]) for i in range(len(spaces)) for j in range(i + 1, len(spaces))
-    }
+    called = names if names is not None else [f"representation {place + 1}" for place in range(len(spaces))]
+    own = [_self_terms_or_why(rows, name) for rows, name in zip(spaces, called, strict=True)]
+    found: dict[tuple[int, int], Similarity | UndefinedMeasure] = {}
+    for i, j in combinations(range(len(spaces)), 2):
+        one, other = own[i], own[j]
+        if isinstance(one, UndefinedMeasure):
+            found[i, j] = one
+        elif isinstance(other, UndefinedMeasure):
+            found[i, j] = other
+        else:
+            found[i, j] = _similarity(_cross(spaces[i], spaces[j]), one, other)
+    return found
 
 
 def same_rows(first: Features, second: Features) -> None:
@@ -158,10 +174,17 @@ def _move(d: np.ndarray) -> np.ndarray:
     return transform
 
 
+def _self_terms_or_why(rows: Rows, name: str) -> tuple[float, float] | UndefinedMeasure:
+    try:
+        return _self_terms(_cross(rows, rows), name)
+    except UndefinedMeasure as why:
+        return why
+
+
 def _self_terms(matrix: np.ndarray, name: str) -> tuple[float, float]:
     unbiased, biased = _hsic1(matrix), _hsic0(matrix)
     if unbiased <= _NOTHING * biased:
-        raise UndefinedMeasure(f"the self term HSIC₁ of the {name} is not positive: its rows are equal, or too few for their noise")
+        raise UndefinedMeasure(f"the self term HSIC₁ of {name} is not positive: its rows are equal, or too few for their noise")
     return unbiased, biased
 
 

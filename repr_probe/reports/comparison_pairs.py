@@ -97,14 +97,17 @@ def cka_pairs(names: Sequence[str], features: Sequence[Features | None]) -> tupl
     at_hand = [one for one in features if one is not None]
     together = list(combinations(range(len(names)), 2))
     try:
-        values = similarities(at_hand) if len(held) > 1 else {}
+        values = similarities(at_hand, [names[place] for place in held]) if len(held) > 1 else {}
     except UndefinedMeasure as error:
         return tuple(CkaPair(names[i], names[j], None, None, reason=str(error)) for i, j in together)
     found = []
     for i, j in together:
         if i in held and j in held:
             value = values[held.index(i), held.index(j)]
-            found.append(CkaPair(names[i], names[j], value.debiased, value.biased, value.n))
+            if isinstance(value, UndefinedMeasure):
+                found.append(CkaPair(names[i], names[j], None, None, reason=str(value)))
+            else:
+                found.append(CkaPair(names[i], names[j], value.debiased, value.biased, value.n))
         else:
             found.append(CkaPair(names[i], names[j], None, None, reason=NO_FEATURES))
     return tuple(found)

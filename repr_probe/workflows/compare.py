@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from repr_probe.errors import UsageError
 from repr_probe.files.home import using_home
 from repr_probe.reports.comparison import PARTS, Comparison, MeasuredRow, RowPair
-from repr_probe.workflows.compare_sources import Entry, open_source, probe_row, row_of
+from repr_probe.workflows.compare_sources import Entry, is_store, open_source, probe_row, row_of
 from repr_probe.workflows.encoder_options import EncoderOptions, checked_options
 
 if TYPE_CHECKING:
@@ -192,12 +192,14 @@ class _Work:
         return row_of(build_report(states, measure_all(states, report_keys("default", features)), said, entry.name))
 
     def _semantic(self, entry: Entry) -> MeasuredRow:
+        from repr_probe.reports.semantic import semantic_report
         from repr_probe.workflows.semantic import semantic
 
         if entry.is_checkpoint:
             entry.semantic = semantic(entry.source, **self.options)
-        else:
-            entry.semantic = semantic(entry.source, seed=self.options["seed"])
+        else:  # a store also knows the wnids; whatever else it was, its features are read already
+            held = entry.source if is_store(entry.source) else entry.features
+            entry.semantic = semantic_report(held, seed=self.options["seed"], name=entry.name)
         return replace(row_of(entry.semantic), name=entry.name)
 
     def _probe(self, entry: Entry) -> MeasuredRow:

@@ -49,18 +49,23 @@ def open_source(source: Any, *, dataset: str | Path | None, features_key: str | 
     if path.suffix.lower() == ".json" and path.is_file():
         return _of_result_file(path)
     name = path.name if path.exists() else str(source)
-    if dataset is not None and not (path / "meta.json").is_file():
+    if dataset is not None and not is_store(path):
         return [Entry(name, source=source, is_checkpoint=True)]
     if not path.exists():
         raise UsageError(f"--dataset must name the images for {str(source)!r}, which is no file; got none; see repro-probe datasets")
     return [Entry(name, features=_features(path, features_key, labels_key), source=source)]
 
 
+def is_store(source: Any) -> bool:
+    """Whether it is a store, open or by its folder."""
+    return (Path(source) / "meta.json").is_file() if isinstance(source, str | Path) else hasattr(source, "meta")
+
+
 def _given(source: Any, dataset: str | Path | None) -> Entry:
     """From Python: an encoder that is open, or features in any form that `as_features` takes."""
     from repr_probe.features.door import as_features
 
-    if dataset is not None and not hasattr(source, "values") and not hasattr(source, "meta"):
+    if dataset is not None and not hasattr(source, "values") and not is_store(source):
         return Entry(str(getattr(source, "name", type(source).__name__)), source=source, is_checkpoint=True)
     features = as_features(source)
     origin = features.provenance

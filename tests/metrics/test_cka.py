@@ -91,6 +91,14 @@ def test_every_pair_at_once_equals_each_alone(clouds):
     assert found[1, 2].debiased == pytest.approx(cka(y, x[:, :4]), abs=1e-13)
 
 
+def test_a_constant_representation_takes_nothing_from_the_other_pairs(clouds):
+    x, y = clouds
+    found = similarities([as_features(values) for values in (x, np.ones((60, 2)), y)], ["one", "flat", "other"])
+    assert found[0, 2].debiased == pytest.approx(cka(x, y), abs=1e-13)
+    for pair in ((0, 1), (1, 2)):
+        assert str(found[pair]).startswith("the self term HSIC₁ of flat is not positive")
+
+
 def test_nothing_is_written_to_the_input(clouds):
     x, y = (values.copy() for values in clouds)
     cka(x, y)
@@ -106,6 +114,9 @@ def test_other_rows_are_refused():
     named = as_features(x, ids=["a", "b", "c", "d", "e"])
     with pytest.raises(InputError, match="second must be of the images of first, in one order; got 'b' and 'c' as row 1"):
         cka(named, as_features(x, ids=["a", "c", "b", "d", "e"]))
+    bare, turned = as_features(x), as_features(x, ids=["a", "c", "b", "d", "e"])
+    with pytest.raises(InputError, match="got 'b' and 'c' as row 1"):  # also behind one without ids
+        similarities([bare, named, turned])
 
 
 def test_undefined_cases_say_why():
@@ -114,5 +125,5 @@ def test_undefined_cases_say_why():
         cka(x[:3], x[:3])
     with pytest.raises(UndefinedMeasure, match="needs 4 rows; got 0"):
         CkaState().similarity()
-    with pytest.raises(UndefinedMeasure, match="the self term HSIC₁ of the representation 2 is not positive"):
+    with pytest.raises(UndefinedMeasure, match="the self term HSIC₁ of representation 2 is not positive"):
         cka(x, np.full((5, 2), 0.1))

@@ -160,3 +160,27 @@ def test_more_pairs_than_can_be_read_show_the_first_row_alone():
     text = str(found)
     assert "of all 15 pairs those with net0; the others are in JSON and CSV" in text
     assert "net0 - net5" in text and "net4 - net5" not in text and "net4" in found.to_csv()
+
+
+def test_a_collapsed_encoder_takes_no_similarity_from_the_others():
+    flat = _features(7, encoder="flat")
+    flat = dataclasses.replace(flat, values=np.ones((N, 7)))
+    found = compare(_features(8), _features(10), flat)
+    assert [pair.debiased is None for pair in found.cka] == [False, True, True]
+    assert found.cka[0].debiased == pytest.approx(cka(_features(8), _features(10)), abs=1e-12)
+    assert found.cka[1].reason.startswith("the self term HSIC₁ of flat is not positive")
+
+
+def test_semantic_of_features_that_are_no_store(tmp_path):
+    """Features from Python, and a file whose arrays are named: both are read once, with the keys that were given."""
+    names = ["dog", "cat", "horse", "frog", "deer", "bird", "truck", "ship", "airplane", "automobile"]
+    labels = np.arange(N) % len(names)
+    made = [as_features(_features(width, seed=width).values, [names[label] for label in labels]) for width in (8, 9)]
+    given = [dataclasses.replace(one, provenance={"dataset": "cifar10", "encoder": f"net {one.n_features}"}) for one in made]
+    found = compare(*given, parts=["semantic"])
+    assert found.names == ("net 8", "net 9")
+    assert found.pairs[0].differences["spearman_wup"].ci is not None
+    path = tmp_path / "two.npz"
+    np.savez(path, early=given[0].values[:, :3], late=given[0].values, said=np.array([names[label] for label in labels]))
+    again = compare(path, given[1], parts=["semantic"], features_key="late", labels_key="said")
+    assert again.measures_of("two.npz")["pearson_wup"].value == pytest.approx(found.measures_of("net 8")["pearson_wup"].value, abs=1e-12)
