@@ -19,7 +19,7 @@ from repr_probe.reports.semantic_classes import ChosenClasses, choose_classes, o
 from repr_probe.reports.semantic_definitions import WORDNET_MEASURES
 from repr_probe.reports.semantic_groups import control_of, group_rows, leaf_order
 from repr_probe.reports.semantic_measures import Measured, measure_alignment
-from repr_probe.reports.semantic_prototypes import Prototypes, cosine_distance, prototypes_of
+from repr_probe.reports.semantic_prototypes import LEAST_FOR_HALVES, Prototypes, cosine_distance, prototypes_of
 from repr_probe.reports.semantic_report import SemanticReport
 from repr_probe.reports.versions import library_versions
 
@@ -193,10 +193,12 @@ def _references(wanted: Sequence[str], chosen: ChosenClasses, nouns: Nouns | Non
         distances |= {measure: found[measure] for measure in WORDNET_MEASURES}
         facts["wordnet"] = nouns.source
         parent = siblings_of(nouns, chosen)
-        if parent is not None:
+        if parent is not None:  # some of them may share another parent too, by which a measure still tells them apart
             told = f"all {len(chosen.names)} classes are siblings in WordNet (children of {parent}): every pair is equally alike"
-            reasons |= dict.fromkeys(WORDNET_MEASURES, told)
-            notes.append(f"{told}, so WordNet says nothing about them")
+            equal = [measure for measure in WORDNET_MEASURES if len(np.unique(distances[measure][chosen.keep])) < 2]
+            reasons |= dict.fromkeys(equal, told)
+            if len(equal) == len(WORDNET_MEASURES):
+                notes.append(f"{told}, so WordNet says nothing about them")
     if "text" in wanted:
         from repr_probe.semantics.text_reference import text_distances
 
@@ -289,8 +291,9 @@ def _control(nouns: Nouns | None, chosen: ChosenClasses, representation: np.ndar
 
 
 def _ceiling(prototypes: Prototypes, chosen: ChosenClasses) -> dict[str, Any]:
-    if prototypes.halves is None:
-        return {"reason": f"a class has fewer than 4 images (least {int(prototypes.counts[chosen.places].min())})"}
+    least = int(prototypes.counts[chosen.places].min())
+    if least < LEAST_FOR_HALVES:
+        return {"reason": f"a class has fewer than {LEAST_FOR_HALVES} images (least {least})"}
     one, other = (half[chosen.places] for half in prototypes.halves)
     try:
         found = noise_ceiling(one, other)

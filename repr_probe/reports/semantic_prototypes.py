@@ -16,7 +16,8 @@ LEAST_FOR_HALVES = 4  # images of a class, so that each half has two
 
 @dataclass(frozen=True, eq=False)
 class Prototypes:
-    """means (K, D) float64, counts (K,) unit rows in each, codes (K,) their class codes; halves: two (K, D) or None.
+    """means (K, D) float64, counts (K,) unit rows in each, codes (K,) their class codes.  halves: two (K, D) means of random
+    halves of each class's rows, 0 for a half without a row; below LEAST_FOR_HALVES rows they say nothing.
 
     A class whose rows are all zeros is here with count 0 and mean 0.  directed (K,): which means have a direction.
     """
@@ -24,7 +25,7 @@ class Prototypes:
     means: np.ndarray
     counts: np.ndarray
     codes: np.ndarray
-    halves: tuple[np.ndarray, np.ndarray] | None
+    halves: tuple[np.ndarray, np.ndarray]
     n_zero: int
 
     @property
@@ -53,7 +54,7 @@ def cosine_distance(means: np.ndarray) -> np.ndarray:
 def prototypes_of(features: Features, *, seed: int = 0) -> Prototypes:
     """Means of the classes that have a labelled row.
 
-    The halves are drawn by `seed` within each class; None where some class has fewer than four images.
+    The halves are drawn by `seed` within each class.
     Raises InputError without labels.
     """
     if features.labels is None or not features.n_classes:
@@ -80,11 +81,8 @@ def prototypes_of(features: Features, *, seed: int = 0) -> Prototypes:
     present = np.flatnonzero(np.bincount(labels[labels >= 0], minlength=n_codes))
     total = counts.sum(axis=0)[present]
     means = sums.sum(axis=0)[present] / np.maximum(total, 1)[:, None]
-    halves = None
-    if total.any() and total[total > 0].min() >= LEAST_FOR_HALVES:
-        one, other = (sums[half, present] / np.maximum(counts[half, present], 1)[:, None] for half in (0, 1))
-        halves = one, other
-    return Prototypes(means, total, present, halves, n_zero)
+    one, other = (sums[half, present] / np.maximum(counts[half, present], 1)[:, None] for half in (0, 1))
+    return Prototypes(means, total, present, (one, other), n_zero)
 
 
 def _second_halves(labels: np.ndarray, seed: int) -> np.ndarray:

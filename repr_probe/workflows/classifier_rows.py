@@ -75,7 +75,8 @@ def _matrices(content: Any, key: str | None, *, dense: bool) -> dict[str, np.nda
         if key is not None and container.path != key:
             continue
         for name, tensor in container.tensors.items():
-            if _CLASSIFIER.search(name) and tensor.ndim >= 2 and tensor[0, 0].numel() == 1 and tensor.is_floating_point():
+            one_by_one = tensor.ndim >= 2 and tensor.numel() == tensor.shape[0] * tensor.shape[1] > 0  # a matrix, or convolution of one pixel
+            if _CLASSIFIER.search(name) and one_by_one and tensor.is_floating_point():
                 matrix = tensor.detach().float().cpu().numpy().reshape(tensor.shape[0], -1)
                 full = f"{container.path}.{name}" if container.path else name
                 found[full] = np.ascontiguousarray(matrix.T) if dense else matrix
@@ -102,7 +103,7 @@ def _named(tensor: str, matrix: np.ndarray, dataset: str | None, path: Path) -> 
     notes: list[str] = [f"prototypes are the {len(matrix):,} rows of {printable(tensor)}; biases play no part"]
     if dataset is None and len(matrix) in (_IMAGENET, _IMAGENET + 1):
         dataset = "imagenet"
-        notes.append("classes: ImageNet's in the order of wnids, since there are 1,000")
+        notes.append(f"classes: ImageNet's in the order of wnids, since there are {len(matrix):,}")
     if dataset == "imagenet" and len(matrix) == _IMAGENET + 1:
         matrix = matrix[1:]
         notes.append("the first of 1,001 rows is the background class: dropped")

@@ -120,6 +120,15 @@ def test_leaves_of_wordnet_keep_animals_together(report):
     assert abs(ordered.index("cat") - ordered.index("dog")) == 1
 
 
+def test_the_ceiling_needs_four_images_of_the_classes_that_count_and_of_no_other():
+    features, labels = features_like_wordnet(noise=0.05)
+    both = np.vstack([features, np.random.default_rng(1).standard_normal((2, 10))]), np.append(labels, [10, 10])
+    found = semantic_report(*both, class_names=[*CIFAR10, "xyzzy"], dataset="cifar10", **QUICK)
+    assert (found.n_classes, found.ceiling["reliability"] > 0.5) == (10, True)
+    few = semantic_report(features[3:], labels[3:], class_names=CIFAR10, **QUICK)
+    assert few.ceiling == {"reason": "a class has fewer than 4 images (least 3)"}
+
+
 def test_few_images_are_said(report):
     assert any("10 of 10 classes have fewer than 10 images (least 6)" in note for note in report.notes)
 
@@ -141,6 +150,17 @@ def test_siblings_are_said_to_be_alike_and_nothing_else_is_measured(tmp_path):
     with pytest.raises(InputError, match=told) as failure:
         semantic_report(features, np.arange(20) % 5, class_names=[str(number) for number in range(5)], synsets=table, **QUICK)
     assert failure.value.code == "E_CONSTANT"
+
+
+def test_siblings_that_share_a_second_parent_are_told_apart_by_it():
+    """All are kinds of food, three of them liquids too: Wu-Palmer sees it, the shortest way does not."""
+    names = ["beverage.n.01", "water.n.06", "yolk.n.02", "comfort_food.n.01", "comestible.n.01"]
+    features = np.random.default_rng(0).standard_normal((60, 6))
+    found = semantic_report(features, np.arange(60) % 5, class_names=names, **QUICK)
+    assert found.spearman_wup.value is not None
+    assert "children of food.n.01): every pair is equally alike" in found.spearman_lch.reason
+    assert not any("WordNet says nothing" in note for note in found.notes)
+    assert found.pairs and any(row["row"]["wup"] is not None for row in found.classes)
 
 
 def test_classes_without_a_synset_are_listed_and_left_out():

@@ -60,6 +60,13 @@ def test_two_classifiers_that_differ_are_named(tmp_path):
     np.testing.assert_array_equal(chosen.rows, network(seed=1)["fc.weight"].numpy())
 
 
+def test_a_classifier_of_no_class_is_none(tmp_path):
+    """What num_classes=0 leaves in a file."""
+    path = saved(tmp_path / "net.pth", {**network(), "fc.weight": network()["fc.weight"][:0]})
+    with pytest.raises(CheckpointError, match=r"must have a classifier .*; got none in net\.pth"):
+        read_classifier_rows(path)
+
+
 def test_a_checkpoint_without_a_classifier_is_refused(tmp_path):
     path = saved(tmp_path / "net.pth", {"conv.weight": torch.zeros(4, 3, 3, 3), "conv.bias": torch.zeros(4)})
     with pytest.raises(CheckpointError, match=r"--source classifier must have a classifier .* got none in net\.pth"):
