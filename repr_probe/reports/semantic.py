@@ -88,7 +88,7 @@ def semantic_report(
     Raises InputError for input outside the contract, fewer than three usable classes (E_CLASSES), references that tell no two classes apart
     (E_CONSTANT), an unknown synset (E_SYNSET) or a text model that is asked for and not local (E_TEXT_MODEL).
     """
-    wanted = _checked(references, source, linkage)
+    wanted = _checked(references, source, linkage, seed)
     checked = as_features(features, labels, class_names=class_names, nan_policy=nan_policy, features_key=features_key, labels_key=labels_key)
     prototypes = prototypes_of(checked, seed=seed)
     names = _names(checked, prototypes)
@@ -130,8 +130,10 @@ def semantic_report(
     )
 
 
-def _checked(references: Sequence[str] | None, source: str, linkage: str) -> tuple[str, ...]:
+def _checked(references: Sequence[str] | None, source: str, linkage: str, seed: int) -> tuple[str, ...]:
     checked_linkage(linkage)
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise InputError(f"seed must be an integer, 0 or more; got {seed!r}")
     if source not in SOURCES:
         raise InputError(f"source must be 'centroids', 'classifier' or 'prototypes'; got {source!r}")
     wanted = REFERENCES if references is None else tuple([references] if isinstance(references, str) else references)

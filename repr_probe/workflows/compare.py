@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from repr_probe.features.feature_set import Features
     from repr_probe.metrics.states import GeometryStates
 
+_OF_IMAGES = ("split", "data_root", "limit", "layer")  # options that only checkpoints heed
 MOST = 50  # rows; a table of more says nothing, and pairs grow with the square
 
 
@@ -66,10 +67,22 @@ def compare(
         ]
         if not 2 <= len(entries) <= MOST:
             raise UsageError(f"sources must hold 2 to {MOST} results; got {len(entries)}")
+        _check_used(entries, {**{name: images[name] for name in _OF_IMAGES}, **given}, population)
         name_apart(entries)
         wanted = chosen_parts(entries, parts)
         work = _Work(entries, wanted, {**images, **running, **given}, dtype=dtype, train_split=train_split, population=population)
         return work.comparison(allow=allow, paired=paired)
+
+
+def _check_used(entries: Sequence[Entry], of_checkpoints: Mapping[str, Any], population: str) -> None:
+    """Refuse what would be passed over: options of images and networks where there is no network."""
+    from repr_probe.metrics.states import POPULATIONS
+
+    if population not in POPULATIONS:
+        raise UsageError(f"population must be 'classes' or 'images'; got {population!r}")
+    given = [name for name, value in of_checkpoints.items() if value is not None]
+    if given and not any(entry.is_checkpoint for entry in entries):
+        raise UsageError(f"--{given[0].replace('_', '-')} must go with checkpoints and --dataset; got it beside features and results alone")
 
 
 def chosen_parts(entries: Sequence[Entry], parts: Sequence[str] | None) -> tuple[str, ...]:

@@ -188,6 +188,7 @@ def test_labels_are_needed():
     [
         ({"references": "wikipedia"}, "references must be 'wordnet', 'text' or both; got 'wikipedia'"),
         ({"references": []}, "references must be 'wordnet', 'text' or both; got none"),
+        ({"seed": -1}, "seed must be an integer, 0 or more; got -1"),
         ({"source": "logits"}, "source must be 'centroids', 'classifier' or 'prototypes'; got 'logits'"),
     ],
 )

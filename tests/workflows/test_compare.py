@@ -152,6 +152,11 @@ def test_wrong_use(tmp_path):
         compare(_features(8), _features(10), parts=["probe"])
     with pytest.raises(UsageError, match="--dataset must name the images for 'timm:resnet18', which is no file; got none"):
         compare("timm:resnet18", _features(8))
+    for option in ({"limit": 10}, {"split": "test"}, {"layer": "stage1"}, {"arch": "resnet50"}):
+        with pytest.raises(UsageError, match=f"--{next(iter(option))} must go with checkpoints and --dataset; got it beside features and results"):
+            compare(_features(8), _features(10), **option)
+    with pytest.raises(UsageError, match="population must be 'classes' or 'images'; got 'dogs'"):
+        compare(_features(8), _features(10), population="dogs")
 
 
 def test_more_pairs_than_can_be_read_show_the_first_row_alone():
