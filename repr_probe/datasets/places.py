@@ -64,5 +64,6 @@ def _candidates(entry: CatalogEntry, root: Path) -> tuple[Path, ...]:
 def _missing(entry: CatalogEntry, root: Path, what: str) -> DatasetError:
     size = f"{entry.archive_bytes / 1e6:,.0f} MB"
     return DatasetError(
-        f"dataset must be on disk; {what}; run `{get_command(entry, root)}` ({size}) or give the folder that holds it with --data-root"
+        f"dataset must be on disk; {what}; run `{get_command(entry, root)}` ({size}), give the folder that holds it with --data-root, "
+        f"or name a folder of images by its path (./{entry.name})"
     )

@@ -24,7 +24,7 @@ def warnings(page: PageContents) -> str:
 def caveats_section(page: PageContents) -> str:
     keys = list(dict.fromkeys(key for report in page.reports for key in report.measures))
     parts = [
-        items("", [*page.notes, *notes_of(page.reports)]),
+        items("", [*page.notes, *_unlike(page), *notes_of(page.reports)]),
         items("Undefined", [f"{symbols}: {reason}" for symbols, reason in undefined_reasons(page.reports)]),
         items("Intervals", interval_notes(page.reports, keys) or paper_interval_notes(page.reports)),
         items("Rows of the paper", published_footnotes(page.published)),
@@ -33,8 +33,21 @@ def caveats_section(page: PageContents) -> str:
     return "\n".join(part for part in parts if part)
 
 
+def _unlike(page: PageContents) -> list[str]:
+    """What the checkpoints do not share though a comparison asks for it; nothing where it is not known of each."""
+    inputs = [facts_of(report).get("input", "") for report in page.reports]
+    widths = [f"{report.n_features:,}" for report in page.reports]
+    told = (("preprocessing differs", inputs), ("the number of features differs, and ranks and the SD of angles depend on it", widths))
+    return [
+        f"{what} ({'; '.join(f'{printable(name)}: {text}' for name, text in zip(page.names, known, strict=True))})"
+        for what, known in told
+        if all(known) and len(set(known)) > 1
+    ]
+
+
 _ALWAYS = (
-    "Two checkpoints compare at equal images, equal preprocessing and equal feature width. There is no test of a difference on this page.",
+    "Two checkpoints compare at equal images, equal preprocessing and equal feature width. There is no test of a difference on this page; "
+    "repro-probe compare makes one, and adds accuracy with --with geometry,probe.",
     "The paper's rows were measured on its own images and with its own networks: they say what such numbers look like, not what they should be. "
     "Ranks depend on the number of features and of images.",
 )

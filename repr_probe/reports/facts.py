@@ -145,13 +145,15 @@ def _gathered(reports: Sequence[MeasuredReport], groups: Sequence[tuple[str, ...
 
 
 def _without_interval(reports: Sequence[MeasuredReport], keys: Sequence[str]) -> tuple[str, ...]:
-    groups: dict[str, dict[str, None]] = {}
+    texts = []
     for report in reports:
+        groups: dict[str, dict[str, None]] = {}
         for key in keys:
             measurement = report.measures.get(key)
             if measurement is not None and measurement.value is not None and measurement.ci is None and measurement.ci_reason:
                 groups.setdefault(printable(measurement.ci_reason), {})[DEFINITIONS[key].symbol] = None
-    return tuple(f"no interval for {listed(symbols)}: {reason}" for reason, symbols in groups.items())
+        texts.append(tuple(f"no interval for {listed(symbols)}: {reason}" for reason, symbols in groups.items()))
+    return _gathered(reports, texts)
 
 
 def _data_text(origin: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -53,7 +54,9 @@ class GeometryReport:
         measures = self.__dict__.get("measures", {})
         if key in measures:
             return measures[key]
-        raise AttributeError(f"{type(self).__name__} has no attribute or measure {key!r}")
+        near = [] if key.startswith("_") else get_close_matches(key, measures, n=2)  # IPython asks for many names with _
+        hint = f"; nearest: {', '.join(near)}" if near else ""
+        raise AttributeError(f"{type(self).__name__} has no attribute or measure {key!r}{hint}")
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self.measures]

@@ -102,7 +102,7 @@ def test_unknown(rgb, name, message):
 @pytest.mark.parametrize("name", ["cifar10", "cifar100", "stl10", "food101", "fashion-mnist"])
 def test_missing_set_names_the_command_and_the_place(rgb, name, tmp_path, monkeypatch):
     monkeypatch.setenv("REPR_PROBE_DATA", str(tmp_path))
-    with pytest.raises(DatasetError, match=rf"got no {name} in {tmp_path}.*; run `repro-probe datasets get {name}` \(.* MB\)"):
+    with pytest.raises(DatasetError, match=rf"got no {name} in {tmp_path}.*; run `repro-probe datasets get {name}` \(.* MB\).*\(\./{name}\)"):
         open_dataset(name, rgb)
 
 

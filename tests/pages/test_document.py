@@ -123,6 +123,16 @@ def test_sections_and_what_they_say(page):
         assert words in page.text, words
 
 
+def test_what_the_checkpoints_do_not_share_is_a_caveat(two):
+    assert "differs" not in parts.PageParts(to_page(two)).text
+    first, second = (one.geometry for one in two.measured)
+    small, large = ({"size": [size, size], "interpolation": "bilinear"} for size in (32, 224))
+    unlike = (dataclasses.replace(first, provenance={"input": small}), dataclasses.replace(second, provenance={"input": large}, n_features=20))
+    text = parts.PageParts(to_page(PageContents(tuple(Measured(one) for one in unlike)))).text
+    assert re.search(r"preprocessing differs \(a: 32 x 32, bilinear.*; b: 224 x 224, bilinear", text)
+    assert "depend on it (a: 9; b: 20)" in text
+
+
 def test_hostile_names_are_text():
     one = measured(HOSTILE, name="</title><script>alert(1)</script>", preset="paper")
     drawn = to_page(PageContents((one,)))

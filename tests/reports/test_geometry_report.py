@@ -75,7 +75,7 @@ def test_n_says_what_was_counted(full):
 def test_attributes_are_measures(full):
     assert full.d_prime is full.measures["d_prime"]
     assert "d_prime" in dir(full)
-    with pytest.raises(AttributeError, match="GeometryReport has no attribute or measure 'd_primes'"):
+    with pytest.raises(AttributeError, match="GeometryReport has no attribute or measure 'd_primes'; nearest: d_prime"):
         full.d_primes  # noqa: B018
     with pytest.raises(AttributeError):
         full.name = "other"

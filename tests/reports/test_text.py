@@ -7,6 +7,7 @@ import pytest
 from repr_probe.metrics.definitions import DEFINITIONS, keys_of
 from repr_probe.metrics.measurement import Measurement
 from repr_probe.published.table3 import published_rows
+from repr_probe.reports.facts import interval_notes
 from repr_probe.reports.safe_text import cells, shorten
 from repr_probe.reports.table import cell_of, measure_lines, number_text, paper_rows, row_names
 from repr_probe.reports.text import to_text
@@ -81,6 +82,13 @@ def test_a_missing_interval_is_explained(make_report):
     assert line_of(text, "UNIF.").split()[2] == "-3.000"
     assert "[" not in line_of(text, "UNIF.")
     assert "no interval for UNIF.: sampled pairs" in text
+
+
+def test_a_missing_interval_of_one_report_names_it(make_report):
+    whole = make_report()
+    lacking = with_measures(whole, uniformity=Measurement(-3.0, ci_reason="sampled pairs"))
+    notes = interval_notes([dataclasses.replace(whole, name="whole"), dataclasses.replace(lacking, name="lacking")], ["uniformity"])
+    assert notes[-1] == "lacking: no interval for UNIF.: sampled pairs"
 
 
 def test_populations_and_methods_of_the_intervals_are_named(make_report):
