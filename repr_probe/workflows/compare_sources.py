@@ -152,7 +152,8 @@ def row_of(report: GeometryReport | SemanticReport) -> MeasuredRow:
 
 
 def _of_geometry(report: GeometryReport) -> Entry:
-    """A result with the features it was measured on, where their store is still in the home."""
+    """A result with the features it was measured on, where their store is still in the home: without the rows that it dropped."""
+    from repr_probe.features.door import as_features
     from repr_probe.features.store import FeatureStore
     from repr_probe.files.home import features_folder
 
@@ -160,7 +161,8 @@ def _of_geometry(report: GeometryReport) -> Entry:
     key = report.provenance.get("store")
     if isinstance(key, str) and key and (features_folder() / key / "meta.json").is_file():
         try:
-            entry.features = FeatureStore.open(features_folder() / key).features()
+            policy = str(report.options.get("nan_policy", "raise"))
+            entry.features = as_features(FeatureStore.open(features_folder() / key), nan_policy=policy)
         except StoreError:
             return entry  # a damaged store takes nothing from the numbers that the file holds
     return entry

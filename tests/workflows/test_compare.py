@@ -13,6 +13,8 @@ import pytest
 from repr_probe.errors import FileFormatError, InputError, UsageError
 from repr_probe.features.door import as_features
 from repr_probe.features.feature_set import Features
+from repr_probe.features.store_writer import StoreWriter
+from repr_probe.files.home import features_folder
 from repr_probe.metrics.cka import cka
 from repr_probe.reports.comparison import Comparison
 from repr_probe.reports.geometry import geometry_report
@@ -129,6 +131,24 @@ def test_result_files_stand_beside_features_and_say_what_is_missing(tmp_path):
     (tmp_path / "cut.json").write_text(path.read_text()[:100])
     with pytest.raises(FileFormatError, match=r"result file must hold JSON; got .*cut\.json"):
         compare(tmp_path / "cut.json", other)
+
+
+def test_rows_that_a_result_dropped_are_dropped_from_its_store_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("REPR_PROBE_HOME", str(tmp_path))
+    paths = []
+    for key, width in (("a" * 64, 8), ("b" * 64, 6)):
+        made = _features(width, store=key)
+        values = made.values.astype(np.float32)
+        values[7] = np.nan
+        features_folder().mkdir(parents=True, exist_ok=True)
+        with StoreWriter(features_folder(), key, n_samples=N, run={}) as writer:
+            writer.write(0, values)
+            meta = {"notes": [], "class_names": list(made.class_names), "provenance": dict(made.provenance)}
+            store = writer.finish(meta, ids=made.ids, labels=made.labels)
+        paths.append(geometry_report(store, nan_policy="omit", name=f"net {width}").save(tmp_path / f"{width}.json"))
+    found = compare(*paths)
+    assert found.rows["geometry"][0].n_samples == found.cka[0].n == N - 1
+    assert found.pairs[0].differences["effective_rank"].ci is not None
 
 
 def test_feature_files_and_names_that_clash(tmp_path):
