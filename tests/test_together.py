@@ -91,10 +91,7 @@ def files_of(home, stores):
 
 @pytest.mark.parametrize("world_size", [2, 3])
 def test_stores_equal_those_of_one_process(world_size, tmp_path, alone):
-    sys.path.insert(0, str(JOB.parent))
-    from tiny_extraction import make_images
-
-    make_images(tmp_path / "images")
+    alone.tiny.make_images(tmp_path / "images")
     for process, said in run_job(tmp_path, world_size, "extraction", "idle"):
         assert process.returncode == 0, said
     for name in ("extraction", "idle"):
@@ -106,10 +103,7 @@ def test_stores_equal_those_of_one_process(world_size, tmp_path, alone):
 
 
 def test_a_process_that_dies_ends_the_job_and_the_next_one_goes_on(tmp_path, alone):
-    sys.path.insert(0, str(JOB.parent))
-    from tiny_extraction import make_images
-
-    make_images(tmp_path / "images")
+    alone.tiny.make_images(tmp_path / "images")
     ended = run_job(tmp_path, 2, "broken")
     assert [process.returncode for process, _ in ended] == [0, 9]
     line = (tmp_path / "broken-0.err").read_text()

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
+from types import SimpleNamespace
 
 import numpy as np
 import torch
-from tiny_extraction import LAYERS, SPEC, tiny_encoder
 
 from repr_probe.datasets.open import open_dataset
 from repr_probe.errors import ReprProbeError
@@ -20,6 +19,8 @@ from repr_probe.extraction import extract_features
 from repr_probe.ranks import Ranks, joined
 from repr_probe.reports.geometry import geometry_report
 
+# Not through sys.path: with this folder in it, the folder `datasets` here would pass for the library of that name.
+tiny = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny_extraction.py"))))
 
 def cloud(n: int, width: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Unlabelled rows, a zero row, two equal rows, five classes."""
@@ -58,8 +59,8 @@ def differing(ranks: Ranks, folder: Path) -> object:
 def extraction(ranks: Ranks, folder: Path, batch_size: int = 5, views: int = 0) -> object:
     """24 images in batches of 5: five batches, uneven over ranks."""
     home = folder / f"home-{ranks.world_size}"
-    dataset = open_dataset(folder / "images", SPEC)
-    stores = extract_features(tiny_encoder(), dataset, layers=LAYERS, batch_size=batch_size, views=views, workers=0, store=home, ranks=ranks)
+    dataset = open_dataset(folder / "images", tiny.SPEC)
+    stores = extract_features(tiny.tiny_encoder(), dataset, layers=tiny.LAYERS, batch_size=batch_size, views=views, workers=0, store=home, ranks=ranks)
     return [str(store.path.relative_to(home)) for store in stores]
 
 

@@ -289,11 +289,11 @@ class GeometryStates:
                           ranks=self.options.ranks, keep=self.options.keep, **extra)  # fmt: skip
 
     def _mean_angle(self) -> float:
-        """The angle of the mean cosine, degrees: a whole number of 1/1024 radian, which float32 subtracts exactly."""
+        """The angle of the mean cosine, degrees."""
         gram = self.unit_gram
         n = gram.count
         mean_cosine = (n * float(np.sum(gram.mean() ** 2)) - 1.0) / (n - 1.0)
-        return float(np.degrees(np.round(np.arccos(np.clip(mean_cosine, -1.0, 1.0)) * 1024.0) / 1024.0))
+        return float(np.degrees(np.arccos(np.clip(mean_cosine, -1.0, 1.0))))
 
     def run_together(self, *, angles: bool) -> None:
         """Do now, in every process, the passes that the ranks share; the first one then has what measures need and goes on alone."""
