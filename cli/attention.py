@@ -95,7 +95,8 @@ def _rendered(results: list[Attended], kind: str) -> str:
     if kind == "json":
         settings = {result.name: {**result.maps.settings, "query": result.maps.query, "n_blocks": result.maps.n_blocks,
                                   "n_heads": result.maps.n_heads, "n_prefix": result.maps.n_prefix} for result in results}  # fmt: skip
-        return json_format.dumps({"kind": "attention", "settings": settings, "rows": rows}, indent=2, default=str, allow_nan=False)
+        document = {"kind": "attention", "schema": 1, "settings": settings, "rows": rows}
+        return json_format.dumps(document, indent=2, default=str, allow_nan=False)
     if kind == "csv":
         written = io.StringIO()
         table = csv_format.DictWriter(written, list(rows[0]), lineterminator="\n")

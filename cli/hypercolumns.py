@@ -113,7 +113,8 @@ def _rendered(results: list[Decomposed], kind: str) -> str:
     rows = hypercolumn_rows(results)
     if kind == "json":
         settings = {result.name: dict(result.pca.settings) for result in results}
-        return json_format.dumps({"kind": "hypercolumns", "settings": settings, "rows": rows}, indent=2, default=str, allow_nan=False)
+        document = {"kind": "hypercolumns", "schema": 1, "settings": settings, "rows": rows}
+        return json_format.dumps(document, indent=2, default=str, allow_nan=False)
     return _as_csv(rows) if kind == "csv" else "\n\n".join(_as_text(result) for result in results)
 
 

@@ -138,7 +138,8 @@ def _rendered(results: list[Saliency], kind: str) -> str:
     rows = saliency_rows(results)
     if kind == "json":
         settings = {result.name: dict(result.maps.settings) for result in results}
-        return json_format.dumps({"kind": "saliency", "settings": settings, "rows": rows}, indent=2, default=str, allow_nan=False)
+        document = {"kind": "saliency", "schema": 1, "settings": settings, "rows": rows}
+        return json_format.dumps(document, indent=2, default=str, allow_nan=False)
     return _as_csv(rows) if kind == "csv" else "\n\n".join(_as_text(result) for result in results)
 
 

@@ -46,7 +46,7 @@ TREE = {
     ],
     "Understand": ["definitions", "semantic", "protocols", "looking_inside", "compare", "report", "training", "hydes", "dynamics"],
     "Input": ["checkpoints", "data", "store", "cluster"],
-    "From Python": ["python", "api"],
+    "From Python": ["python", "api", "json"],
     "How good is it": ["paper", "results", "performance", "other_tools", "two_tools"],
     "Inside": ["design", "contributing"],
 }  # fmt: skip

@@ -60,10 +60,11 @@ class ProbeResult:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """What `to_dict` gave, without the answers to single rows. TypeError where a field is absent or unknown."""
+        """What `to_dict` gave, without the answers to single rows; unknown fields are passed over. TypeError or KeyError for absent ones."""
+        known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
         intervals = {name: None if data[name] is None else _interval(data[name]) for name in ("ci", "top5_ci")}
         nothing = {**dict.fromkeys(_OF_ROWS), "class_names": ()}
-        return cls(**{**data, **intervals, **nothing, "settings": frozen(data["settings"]), "notes": tuple(data["notes"])})
+        return cls(**{**known, **intervals, **nothing, "settings": frozen(data["settings"]), "notes": tuple(data["notes"])})
 
 
 def _interval(bounds: Any) -> Interval:

@@ -62,7 +62,9 @@ class RowPair:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> RowPair:
-        found = {key: PairedDifference(**{**one, "ci": None if one["ci"] is None else tuple(one["ci"])}) for key, one in data["differences"].items()}
+        fields = PairedDifference.__dataclass_fields__
+        known = {key: {name: one[name] for name in fields if name in one} for key, one in data["differences"].items()}
+        found = {key: PairedDifference(**{**one, "ci": None if one["ci"] is None else tuple(one["ci"])}) for key, one in known.items()}
         return cls(data["part"], data["first"], data["second"], found, data.get("reason"))
 
 
@@ -134,13 +136,13 @@ class Comparison:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Comparison:
-        """The inverse of `to_dict`."""
+        """The inverse of `to_dict`; fields it does not know are passed over (the schema only grows)."""
         fields = {name: data[name] for name in ("options", "versions", "created") if name in data}
         return cls(
             names=tuple(data["names"]),
             rows={part: tuple(MeasuredRow.from_dict(row) for row in rows) for part, rows in data["rows"].items()},
             pairs=tuple(RowPair.from_dict(pair) for pair in data["pairs"]),
-            cka=tuple(CkaPair(**pair) for pair in data["cka"]),
+            cka=tuple(CkaPair(**{name: pair[name] for name in CkaPair.__dataclass_fields__ if name in pair}) for pair in data["cka"]),
             notes=tuple(data.get("notes", ())),
             **fields,
         )

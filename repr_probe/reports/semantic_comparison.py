@@ -61,12 +61,13 @@ class SemanticComparison:
             },
         }
 
-
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> SemanticComparison:
         """The inverse of `to_dict`."""
         one, other = data["names"]
-        found = {key: Difference(**{**row, "ci": None if row["ci"] is None else tuple(row["ci"])}) for key, row in data["differences"].items()}
+        fields = Difference.__dataclass_fields__
+        known = {key: {name: row[name] for name in fields if name in row} for key, row in data["differences"].items()}
+        found = {key: Difference(**{**row, "ci": None if row["ci"] is None else tuple(row["ci"])}) for key, row in known.items()}
         return cls((str(one), str(other)), int(data["n_classes"]), found, data.get("provenance", {}))
 
 

@@ -13,7 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "docs/python.md")
 ALONE = ("docs/hydes.md", "docs/protocols.md", *(f"docs/howto/{name}.md" for name in ("checkpoint", "cluster", "dataset", "encoder", "training_loop")))
-ELSEWHERE = {"docs/compare.md", "docs/dynamics.md", "docs/looking_inside.md"}  # each has a test of its own; docs/commands: test_cli_page.py
+# Each of these has a test of its own; docs/commands: test_cli_page.py.
+ELSEWHERE = {"docs/compare.md", "docs/dynamics.md", "docs/json.md", "docs/looking_inside.md"}
 BLOCK = re.compile(r"^( *)```python\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 
 

@@ -127,7 +127,7 @@ def to_csv(report: LocaliseReport) -> str:
 
 
 def to_json(report: LocaliseReport) -> str:
-    return json.dumps(report.to_dict(), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(report.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 RENDERERS: Mapping[str, Callable[[LocaliseReport], str]] = {
