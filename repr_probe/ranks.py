@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
@@ -197,6 +197,10 @@ def joined(device: str, resolve: Callable[[str], torch.device]) -> Iterator[Rank
         quiet = nullcontext() if rank == 0 else progress.reporting(None)
         with quiet, torch.cuda.device(where) if where.type == "cuda" else nullcontext():
             yield Ranks(rank, world_size, where, store)
+        if ours:
+            # A process that ends while others still talk to it, or to the store it holds, can take them down at their exit.
+            with suppress(RuntimeError):
+                dist.barrier(device_ids=[where.index] if where.type == "cuda" else None)
     finally:
         if ours and dist.is_initialized():
             dist.destroy_process_group()
