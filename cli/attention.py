@@ -9,19 +9,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from .columns import aligned
 from .display import shown
 from .encoder_options import NO_OPTIONS, takes_encoder_options
 from .formats import AsCsv, AsJson, stdout_format
-from .options import ENCODER, OUTPUT, BatchSize, Checkpoint, Debug, Device, Quiet, option
+from .options import OUTPUT, BatchSize, Checkpoint, Debug, Device, Quiet, option
 from .output import say
+from .picture_options import MAP, Against, FigureFile, Images
 
 if TYPE_CHECKING:
     from repr_probe.workflows.attention import Attended
-
-MAP = "Map"
 
 
 class Reduction(StrEnum):
@@ -32,14 +29,11 @@ class Reduction(StrEnum):
     rollout = "rollout"
 
 
-Images = Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Image files, and folders of them.")]
 Reduce = Annotated[Reduction, option("mean of all blocks; last block; rollout: product of the blocks.", MAP, "--reduce")]
 PerHead = Annotated[bool, option("One map a head in place of their mean.", MAP, "--per-head")]
 Blocks = Annotated[list[int] | None, option("A block of the mean, from 0, negative from the end; repeatable.", MAP, "--block", show_default="all")]
 Renormalise = Annotated[bool, option("Let each map sum to 1, without what goes to class and register tokens.", MAP, "--renormalise")]
-Against = Annotated[list[str] | None, option("Another checkpoint, drawn beside; repeatable.", ENCODER, metavar="CHECKPOINT", show_default="none")]
 Out = Annotated[Path | None, option("Write the maps: .npz; further checkpoints get -2, -3.", OUTPUT, show_default="none")]
-FigureFile = Annotated[Path | None, option("Draw: .png .svg .pdf.", OUTPUT, "--figure", show_default="none")]
 
 
 @takes_encoder_options

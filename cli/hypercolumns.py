@@ -9,19 +9,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from .columns import aligned
 from .display import shown
 from .encoder_options import NO_OPTIONS, takes_encoder_options
 from .formats import AsCsv, AsJson, stdout_format
-from .options import ENCODER, OUTPUT, RUN, BatchSize, Checkpoint, Debug, Device, Quiet, Seed, option
+from .options import OUTPUT, RUN, BatchSize, Checkpoint, Debug, Device, Quiet, Seed, option
 from .output import say
+from .picture_options import MAP, Against, FigureFile, Images, Layers
 
 if TYPE_CHECKING:
     from repr_probe.workflows.hypercolumns import Decomposed
-
-MAP = "Map"
 
 
 class Fit(StrEnum):
@@ -48,15 +45,11 @@ class Precision(StrEnum):
     float32 = "float32"
 
 
-Images = Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Image files, and folders of them.")]
-Layers = Annotated[list[str] | None, option("stages, all (every block) or a name; repeatable.", MAP, show_default="stages")]
 FitKind = Annotated[Fit, option("joint: a colour means the same in all images; per-image: as in the paper.", MAP, "--fit")]
 ScalingKind = Annotated[Scaling, option("equal-trace: every layer has the same variance; z-score: every channel.", MAP, "--scaling")]
 NoRandom = Annotated[bool, option("Leave out the same network with random weights.", MAP, "--no-random")]
 Digits = Annotated[Precision, option("float32 halves the memory.", RUN, "--precision")]
-Against = Annotated[list[str] | None, option("Another checkpoint, drawn beside; repeatable.", ENCODER, metavar="CHECKPOINT", show_default="none")]
 Out = Annotated[Path | None, option("Write scores and colours: .npz; further ones get -2, -3, -random.", OUTPUT, show_default="none")]
-FigureFile = Annotated[Path | None, option("Draw: .png .svg .pdf.", OUTPUT, "--figure", show_default="none")]
 
 
 @takes_encoder_options

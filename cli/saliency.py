@@ -9,19 +9,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from .columns import aligned
 from .display import shown
 from .encoder_options import NO_OPTIONS, takes_encoder_options
 from .formats import AsCsv, AsJson, stdout_format
-from .options import DATA, ENCODER, OUTPUT, RUN, Checkpoint, Debug, Device, Quiet, Seed, Store, option
+from .options import DATA, OUTPUT, RUN, Checkpoint, Debug, Device, Quiet, Seed, Store, option
 from .output import say
+from .picture_options import MAP, Against, FigureFile, Images, Layers
 
 if TYPE_CHECKING:
     from repr_probe.workflows.saliency import Saliency
-
-MAP = "Map"
 
 
 class Method(StrEnum):
@@ -53,7 +50,6 @@ class Engine(StrEnum):
     captum = "captum"
 
 
-Images = Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Image files, and folders of them.")]
 TargetText = Annotated[
     str,
     option("What is explained: self, centred, similar-to=IMAGE, centroid=CLASS or class=N (row N of the file's classifier).", MAP, "--target"),
@@ -65,17 +61,14 @@ ReferenceStore = Annotated[
         show_default="none",
     ),
 ]  # fmt: skip
-Layers = Annotated[list[str] | None, option("stages, all (every block) or a name; repeatable.", MAP, show_default="stages")]
 MethodName = Annotated[Method | None, option("eigen takes no gradient and has no target.", MAP, "--method", show_default="layercam")]
 Sigma = Annotated[float, option("SD of the noise, as a share of the pixel range; 0: none.", MAP, min=0.0, max=1.0)]
 Samples = Annotated[int, option("Noisy copies of each image.", MAP, min=1)]
 FusionRule = Annotated[Fusion, option("mean-energy: every layer counts alike; mean: by its energy.", MAP, "--fusion")]
 Preset = Annotated[SaliencyPreset, option("paper: Grad-CAM of all blocks. --method and --layers replace its choices.", MAP)]
 EngineName = Annotated[Engine, option("captum: its LayerGradCam, layer by layer, as a check.", RUN, "--engine")]
-Against = Annotated[list[str] | None, option("Another checkpoint, drawn beside; repeatable.", ENCODER, metavar="CHECKPOINT", show_default="none")]
 NoisyBatch = Annotated[int, option("Noisy copies per pass; the maps are the same for any.", RUN, "--batch-size", min=1)]
 Out = Annotated[Path | None, option("Write the maps: .npz; further checkpoints get -2, -3.", OUTPUT, show_default="none")]
-FigureFile = Annotated[Path | None, option("Draw: .png .svg .pdf.", OUTPUT, "--figure", show_default="none")]
 
 
 @takes_encoder_options
