@@ -33,7 +33,7 @@ from .options import (
 from .output import say
 
 if TYPE_CHECKING:
-    from repr_probe.published.table3 import PublishedRow
+    from repr_probe.published.printed import PublishedRow
     from repr_probe.reports.semantic_report import SemanticReport
 
 REFERENCES = "References"

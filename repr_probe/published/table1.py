@@ -1,13 +1,8 @@
-"""Table I of the HyDeS paper (arXiv 2604.24498), as printed: linear and k-NN accuracy, to stand beside measured rows."""
+"""Table I of the HyDeS paper, as printed: linear and k-NN accuracy, to stand beside measured rows."""
 
 from __future__ import annotations
 
-import json
-from functools import cache
-from importlib import resources
-from types import MappingProxyType
-
-from repr_probe.published.table3 import PublishedRow
+from repr_probe.published.printed import PublishedRow, printed_rows
 
 
 def published_accuracy(dataset: str) -> tuple[PublishedRow, ...]:
@@ -20,20 +15,4 @@ def published_accuracy(dataset: str) -> tuple[PublishedRow, ...]:
     >>> published_accuracy("digits")
     ()
     """
-    table = _table()
-    return tuple(
-        PublishedRow(
-            method=f"{row['method']}, {row['architecture']}",
-            dataset=dataset,
-            printed=MappingProxyType(dict(zip(table["keys"], row["printed"], strict=True))),
-            source=table["source"],
-            protocol=table["protocol"],
-            note=row.get("note", ""),
-        )
-        for row in table["datasets"].get(dataset, ())
-    )
-
-
-@cache
-def _table() -> dict:
-    return json.loads(resources.files("repr_probe.published").joinpath("table1.json").read_text(encoding="utf-8"))
+    return printed_rows("table1", dataset)
