@@ -60,7 +60,7 @@ def attention_command(
     Example: repro-probe attention vit_small.pth photos --figure attention.png --out attention.npz
     """
     kind = stdout_format(json=json, csv=csv)
-    from repr_probe.plots.semantic import check_figure
+    from repr_probe.plots.figures import check_figure
     from repr_probe.workflows.attention import attention, draw_attention, save_attention
     from repr_probe.workflows.beside import check_arrays
 
@@ -76,7 +76,7 @@ def attention_command(
     if out is not None:
         save_attention(results, out)
     if figure is not None:
-        from repr_probe.plots.overlays import save_figure
+        from repr_probe.plots.figures import save_figure
 
         save_figure(draw_attention(results), figure)
     say(_rendered(results, kind))

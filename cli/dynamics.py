@@ -91,9 +91,9 @@ def dynamics_command(
         )
         _write(series, out or [])
         if figure is not None:
-            from repr_probe.plots.learning_curves import save_curves
+            from repr_probe.plots.figures import save_figure
 
-            save_curves(draw_dynamics(series, measure, over=over), figure)
+            save_figure(draw_dynamics(series, measure, over=over), figure)
     say(_table(series, measure))
 
 
@@ -101,7 +101,7 @@ def _check_files(out: list[Path], figure: Path | None, over: str) -> None:
     """Refuse an unknown suffix before the work, not after."""
     from repr_probe.monitor.series import AXES
     from repr_probe.monitor.series_formats import check_suffix
-    from repr_probe.plots.semantic import check_figure
+    from repr_probe.plots.figures import check_figure
 
     for path in out:
         check_suffix(path)

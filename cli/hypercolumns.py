@@ -78,7 +78,7 @@ def hypercolumns_command(
     Example: repro-probe hypercolumns resnet50.pth photos --against vicreg.pth --figure hypercolumns.png
     """
     kind = stdout_format(json=json, csv=csv)
-    from repr_probe.plots.semantic import check_figure
+    from repr_probe.plots.figures import check_figure
     from repr_probe.workflows.beside import check_arrays
     from repr_probe.workflows.hypercolumns import draw_hypercolumns, hypercolumns, save_hypercolumns
 
@@ -94,7 +94,7 @@ def hypercolumns_command(
     if out is not None:
         save_hypercolumns(results, out)
     if figure is not None:
-        from repr_probe.plots.overlays import save_figure
+        from repr_probe.plots.figures import save_figure
 
         save_figure(draw_hypercolumns(results), figure)
     say(_rendered(results, kind))

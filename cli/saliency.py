@@ -102,7 +102,7 @@ def saliency_command(
     Example: repro-probe saliency resnet50.pth photo.jpg --target similar-to=other.jpg --figure maps.png
     """
     kind = stdout_format(json=json, csv=csv)
-    from repr_probe.plots.semantic import check_figure
+    from repr_probe.plots.figures import check_figure
     from repr_probe.visual.cam_maps import check_maps_suffix
     from repr_probe.workflows.saliency import draw_saliency, saliency, save_maps
 
@@ -119,7 +119,7 @@ def saliency_command(
     if out is not None:
         save_maps(results, out)
     if figure is not None:
-        from repr_probe.plots.overlays import save_figure
+        from repr_probe.plots.figures import save_figure
 
         save_figure(draw_saliency(results), figure)
     say(_rendered(results, kind))

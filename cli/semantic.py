@@ -203,9 +203,10 @@ def _show(report: SemanticReport, outputs: Sequence[Path], figure: Path | None, 
 
 def _figures(report: SemanticReport) -> tuple[tuple[str, bytes], ...]:
     """What a page holds beside its tables."""
-    from repr_probe.plots.semantic import drawn
+    from repr_probe.plots.figures import file_contents
+    from repr_probe.plots.semantic import class_figure
 
-    return (("Dendrogram of the classes, and cosines of their prototypes in the order of WordNet's leaves", drawn(report)),)
+    return (("Dendrogram of the classes, and cosines of their prototypes in the order of WordNet's leaves", file_contents(class_figure(report))),)
 
 
 def published_for(report: SemanticReport) -> tuple[PublishedRow, ...]:
@@ -222,7 +223,7 @@ def _checked_outputs(paths: Sequence[Path] | None, figure: Path | None) -> list[
     for path in paths or ():
         check_suffix(path)
     if figure is not None:
-        from repr_probe.plots.semantic import check_figure
+        from repr_probe.plots.figures import check_figure
 
         check_figure(figure)
     return list(paths or ())

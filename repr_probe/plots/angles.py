@@ -9,6 +9,7 @@ import numpy as np
 
 from repr_probe.errors import InputError
 from repr_probe.metrics.angle_tiles import BIN
+from repr_probe.plots.figures import new_figure
 from repr_probe.plots.learning_curves import COLOURS, STYLES
 from repr_probe.reports.safe_text import printable, shorten
 
@@ -43,7 +44,7 @@ def angle_histogram(
     """
     chosen = _kinds(report, kinds)
     if ax is None:
-        ax = _figure(_WIDTH, _HEIGHT).subplots()
+        ax = new_figure(_WIDTH, _HEIGHT).subplots()
     for kind in chosen:
         words, colour, style = KINDS[kind]
         shares, edges = _shares(report.histograms[kind], bin_width)
@@ -74,7 +75,7 @@ def angle_histograms(reports: Sequence[GeometryReport], *, kinds: Sequence[str] 
     limits = angle_limits(reports, list(dict.fromkeys(kind for found in chosen for kind in found)))
     columns = min(len(reports), _MOST_COLUMNS)
     rows = -(-len(reports) // columns)
-    figure = _figure(_WIDTH * columns, _HEIGHT * rows + 0.4)
+    figure = new_figure(_WIDTH * columns, _HEIGHT * rows + 0.4)
     axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
     for number, (ax, report) in enumerate(zip(axes, reports)):
         angle_histogram(report, ax, kinds=kinds, bin_width=bin_width, limits=limits, legend=False)
@@ -119,9 +120,3 @@ def _shares(counts: np.ndarray, bin_width: float) -> tuple[np.ndarray, np.ndarra
         raise InputError(f"bin_width must be a multiple of {BIN:g} degrees that divides 180; got {bin_width:g}")
     summed = counts.reshape(-1, group).sum(axis=1)
     return summed / counts.sum() / bin_width, np.arange(len(summed) + 1) * bin_width
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from repr_probe.errors import InputError
-from repr_probe.plots.semantic import colour_limits
+from repr_probe.plots.figures import new_figure
+from repr_probe.plots.semantic import colour_limits, pointed_ends
 from repr_probe.reports.safe_text import printable, shorten
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def centroid_map(
     places = np.array(class_order(report) if order is None else order)
     if sorted(places.tolist()) != list(range(len(cosine))):
         raise InputError(f"order must hold each of {len(cosine)} positions once; got {len(places)}")
-    ax = _figure(1.3 * _SIDE, _SIDE).subplots() if ax is None else ax
+    ax = new_figure(1.3 * _SIDE, _SIDE).subplots() if ax is None else ax
     low, high = limits or _limits([report])
     image = ax.imshow(cosine[np.ix_(places, places)], vmin=low, vmax=high, cmap="viridis", interpolation="auto", aspect="equal")
     ax.set_xticks([])
@@ -66,7 +67,7 @@ def centroid_maps(reports: Sequence[GeometryReport]) -> Figure:
     if other is not None:
         raise InputError(f"reports must be of the same classes; got others in {other.name!r} than in {first.name!r}")
     order, limits = class_order(first), _limits(reports)
-    figure = _figure(0.9 * _SIDE * len(reports) + 1.2, _SIDE)
+    figure = new_figure(0.9 * _SIDE * len(reports) + 1.2, _SIDE)
     axes = figure.subplots(1, len(reports), squeeze=False)[0]
     for number, (ax, report) in enumerate(zip(axes, reports, strict=True)):
         centroid_map(report, ax, order=order, limits=limits, names=number == 0, colour_bar=False)
@@ -87,9 +88,7 @@ def class_order(report: GeometryReport) -> list[int]:
 
 def _beyond(reports: Sequence[GeometryReport], limits: tuple[float, float]) -> str:
     """Which ends of the bar are pointed: those with cosines beyond them."""
-    below = any(_cosine(report).min() < limits[0] - 1e-9 for report in reports)
-    above = any(_cosine(report).max() > limits[1] + 1e-9 for report in reports)
-    return {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[below, above]
+    return pointed_ends(np.concatenate([_cosine(report).ravel() for report in reports]), limits)
 
 
 def _limits(reports: Sequence[Any]) -> tuple[float, float]:
@@ -105,9 +104,3 @@ def _cosine(report: GeometryReport) -> np.ndarray:
     if not np.isfinite(cosine).all():
         raise InputError(f"report must have class centroids with a direction; got one of length 0 in {report.name!r}")
     return cosine
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from repr_probe.errors import InputError
+from repr_probe.plots.figures import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,8 +51,6 @@ def hypercolumn_figure(
     The bars: of all variance ("all") and of each component, the part that comes through each layer, from shallow (dark) to deep (bright);
     the percentage is the share of all variance that the component explains. Raises InputError for rows of different numbers of images.
     """
-    from matplotlib.figure import Figure as Canvas
-
     n = len(images)
     if n == 0 or not rows or any(len(row.pictures) != n for row in rows.values()):
         got = ", ".join(f"{name}: {len(row.pictures)}" for name, row in rows.items()) or "none"
@@ -59,7 +58,7 @@ def hypercolumn_figure(
     per_line = min(per_line, n)
     lines, each = -(-n // per_line), 1 + len(rows)
     ratio = images.shape[1] / images.shape[2]
-    figure = Canvas(figsize=(_NAMES + per_line * (PANEL + 0.06) + BARS, lines * (0.3 + each * (PANEL * ratio + 0.06)) + 0.35), layout="constrained")
+    figure = new_figure(_NAMES + per_line * (PANEL + 0.06) + BARS, lines * (0.3 + each * (PANEL * ratio + 0.06)) + 0.35)
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03)  # type: ignore[union-attr, call-arg]
     grid = figure.add_gridspec(lines * each, per_line + 1, width_ratios=[PANEL] * per_line + [BARS])
     if heading:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from repr_probe.errors import InputError
-from repr_probe.plots.semantic import check_figure
+from repr_probe.plots.figures import new_figure, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,7 +78,7 @@ def curve_panels(
         raise InputError("panels must hold at least one number; got none")
     columns = 2 if len(panels) == 4 else min(len(panels), 3)
     rows = -(-len(panels) // columns)
-    figure = _figure(3.6 * columns + 1.4, 3.0 * rows)
+    figure = new_figure(3.6 * columns + 1.4, 3.0 * rows)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     settings = list(dict.fromkeys(name for runs in panels.values() for name in runs))
     for ax, (label, runs) in zip(axes, panels.items()):
@@ -115,16 +113,7 @@ def mean_and_sd(lines: Sequence[Line], name: str = "a setting") -> tuple[np.ndar
     return np.array(shared), values.mean(0), values.std(0, ddof=1) if len(found) > 1 else None
 
 
-def save_curves(drawing: Axes | Figure, path: str | Path) -> Path:
-    """Write a figure, or that of its axes, into a .png, .pdf or .svg file, whole or absent; UsageError for another suffix."""
-    from repr_probe.files.atomic import atomic_write
-
-    suffix, drawn = check_figure(path), io.BytesIO()
-    figure: Any = drawing if hasattr(drawing, "savefig") else drawing.figure
-    figure.savefig(drawn, format=suffix[1:], dpi=150)
-    path = Path(path).expanduser()
-    atomic_write(path, drawn.getvalue())
-    return path
+save_curves = save_figure  # the name by which older calls know it
 
 
 def _draw(ax: Axes, drawn: Drawn, looks: Mapping[str, int], *, marks: bool) -> None:
@@ -184,10 +173,4 @@ def _seeds(runs: Mapping[str, Sequence[Line]]) -> str:
 
 
 def _axes() -> Axes:
-    return _figure(_WIDTH, _HEIGHT).subplots()
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
+    return new_figure(_WIDTH, _HEIGHT).subplots()

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from repr_probe.errors import InputError
-from repr_probe.plots.semantic import check_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -111,23 +108,6 @@ def picture_grid(
     if sides is not None and any(isinstance(cell, tuple) and _why_not(cell[1]) is None for row in cells.values() for cell in row):
         _colour_bar(figure, sides, bar)
     return figure
-
-
-def save_figure(figure: Figure | Axes, path: str | Path) -> Path:
-    """Write .png (150 dots an inch), .svg or .pdf, nothing cut; the same drawing gives the same bytes. Raises UsageError for another suffix."""
-    from matplotlib import rc_context
-
-    from repr_probe.files.atomic import atomic_write
-
-    kind = check_figure(path)[1:]
-    canvas: Any = getattr(figure, "figure", None) or figure
-    content = io.BytesIO()
-    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
-    with rc_context({"svg.hashsalt": "repr_probe"}):
-        canvas.savefig(content, format=kind, dpi=150, bbox_inches="tight", pad_inches=0.08, metadata=metadata)
-    path = Path(path).expanduser()
-    atomic_write(path, content.getvalue())
-    return path
 
 
 def _why_not(heat: Any) -> str | None:

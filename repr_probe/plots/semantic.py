@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from repr_probe.errors import InputError, UsageError
+from repr_probe.errors import InputError
 from repr_probe.files.printable import printable
+from repr_probe.plots import figures
+from repr_probe.plots.figures import check_figure, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 
     from repr_probe.reports.semantic_report import SemanticReport
 
-SUFFIXES = (".png", ".pdf", ".svg")
 _MOST_NAMES = 60  # class names on an axis; with more they could not be read
 _SIDE = 5.0  # inches
 _TOGETHER, _ROOM, _WIDEST_GROUP = 0.8, 0.03, 0.25  # of a group: its unbroken share; of all classes: what a group has
@@ -58,7 +59,7 @@ def heat_map(report: SemanticReport, ax: Axes | None = None, *, limits: tuple[fl
     _name_classes(ax, [report.class_names[place] for place in order], report.groups)
     ax.set_title(_title(report.name))
     if colour_bar:
-        ax.figure.colorbar(image, ax=ax, fraction=0.046, pad=0.04, extend=_extend(cosine, limits), label="cosine of class prototypes")
+        ax.figure.colorbar(image, ax=ax, fraction=0.046, pad=0.04, extend=pointed_ends(cosine, limits), label="cosine of class prototypes")
     if own:
         _settle(ax.figure)
     return ax
@@ -70,11 +71,11 @@ def heat_maps(reports: Sequence[SemanticReport], *, limits: tuple[float, float] 
         raise InputError("reports must hold at least one report; got none")
     matrices = [_cosine(report) for report in reports]
     limits = limits or colour_limits(reports)
-    figure = _figure(_SIDE * len(reports), _SIDE)
+    figure = new_figure(_SIDE * len(reports), _SIDE)
     axes = figure.subplots(1, len(reports), squeeze=False)[0]
     for report, ax in zip(reports, axes, strict=True):
         heat_map(report, ax, limits=limits, colour_bar=False)
-    extend = _extend(np.concatenate([matrix.ravel() for matrix in matrices]), limits)
+    extend = pointed_ends(np.concatenate([matrix.ravel() for matrix in matrices]), limits)
     figure.colorbar(axes[-1].images[0], ax=list(axes), fraction=0.046, pad=0.02, extend=extend, label="cosine of class prototypes")
     _settle(figure)
     return figure
@@ -100,36 +101,20 @@ def dendrogram(report: SemanticReport, ax: Axes | None = None, *, linkage: str |
     return ax
 
 
-def save_figure(report: SemanticReport, path: str | Path) -> Path:
-    """Dendrogram and heat map side by side into a .png, .pdf or .svg file; whole or absent. UsageError for another suffix."""
-    from repr_probe.files.atomic import atomic_write
-
-    suffix = check_figure(path)
-    path = Path(path).expanduser()
-    atomic_write(path, drawn(report, suffix[1:]))
-    return path
-
-
-def drawn(report: SemanticReport, kind: str = "png") -> bytes:
-    """Dendrogram and heat map side by side as the contents of a file. kind: "png", "pdf" or "svg"."""
-    import io
-
-    figure = _figure(2.4 * _SIDE, _SIDE)
+def class_figure(report: SemanticReport) -> Figure:
+    """Dendrogram and heat map side by side."""
+    figure = new_figure(2.4 * _SIDE, _SIDE)
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.2])
     dendrogram(report, left)
     heat_map(report, right)
     _settle(figure)
-    content = io.BytesIO()
-    figure.savefig(content, format=kind, dpi=150)
-    return content.getvalue()
+    return figure
 
 
-def check_figure(path: str | Path) -> str:
-    """The suffix of a figure file; UsageError for one that is not drawn, so that a long run can refuse before it starts."""
-    suffix = Path(path).suffix.lower()
-    if suffix not in SUFFIXES:
-        raise UsageError(f"the figure must end in {', '.join(SUFFIXES)}; got {str(path)!r}")
-    return suffix
+def save_figure(report: SemanticReport, path: str | Path) -> Path:
+    """`class_figure` as a .png, .pdf or .svg file; UsageError for another suffix, before anything is drawn."""
+    check_figure(path)
+    return figures.save_figure(class_figure(report), path)
 
 
 def _cosine(report: SemanticReport) -> np.ndarray:
@@ -144,7 +129,7 @@ def _condensed(cosine: np.ndarray, method: str) -> Any:
     return np.sqrt(2.0 * distance) if method == "ward" else distance
 
 
-def _extend(values: np.ndarray, limits: tuple[float, float]) -> str:
+def pointed_ends(values: np.ndarray, limits: tuple[float, float]) -> str:
     """Which ends of the bar are pointed: those with cosines beyond them."""
     below, above = bool(values.min() < limits[0] - 1e-9), bool(values.max() > limits[1] + 1e-9)
     return {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[below, above]
@@ -184,15 +169,9 @@ def _title(name: str) -> str:
 
 
 def _axes() -> Axes:
-    return _figure(_SIDE * 1.3, _SIDE).subplots()
+    return new_figure(_SIDE * 1.3, _SIDE).subplots()
 
 
 def _settle(figure: Any) -> None:
     """Lay the figure out once: the second time, when it is saved or shown, long names at its edge are whole."""
     figure.draw_without_rendering()
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")

@@ -11,6 +11,7 @@ from repr_probe.errors import InputError, UndefinedMeasure
 from repr_probe.features.door import as_features
 from repr_probe.metrics.spectrum import entropy_rank
 from repr_probe.metrics.states import GeometryStates, Options
+from repr_probe.plots.figures import new_figure
 from repr_probe.plots.learning_curves import COLOURS, STYLES
 from repr_probe.reports.safe_text import printable
 
@@ -33,9 +34,7 @@ def spectrum_plot(representations: Mapping[str, Any], ax: Axes | None = None, *,
         raise InputError("representations must hold at least one; got none")
     drawn = {name: eigenvalues(source, center=center) for name, source in representations.items()}
     if ax is None:
-        from matplotlib.figure import Figure
-
-        ax = Figure(figsize=(_WIDTH, _HEIGHT), layout="constrained").subplots()
+        ax = new_figure(_WIDTH, _HEIGHT).subplots()
     for number, (name, values) in enumerate(drawn.items()):
         share = values / values.sum()
         rank = np.arange(1, len(share) + 1)

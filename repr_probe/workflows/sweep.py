@@ -156,13 +156,13 @@ def _result(folder: Path, runs: Sequence[SweepRun], failures: Mapping[str, str],
 
 def _write(result: SweepResult) -> None:
     from repr_probe.files.atomic import atomic_write
-    from repr_probe.plots.learning_curves import save_curves
+    from repr_probe.plots.figures import save_figure
     from repr_probe.workflows.dynamics import PANELS, draw_dynamics
 
     atomic_write(result.folder / RESULTS, result.to_csv())
     drawn = [one for one in result.series.values() if any(key in one.names() for key in PANELS)]
     if drawn:
-        save_curves(draw_dynamics(drawn, over="epoch"), result.folder / FIGURE)
+        save_figure(draw_dynamics(drawn, over="epoch"), result.folder / FIGURE)
 
 
 def _epochs(log: Series) -> float:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from repr_probe.errors import InputError, UsageError
-from repr_probe.plots.learning_curves import learning_curves, mean_and_sd, save_curves
+from repr_probe.plots.figures import save_figure
+from repr_probe.plots.learning_curves import learning_curves, mean_and_sd
 
 X = np.arange(0, 50, 5)
 RUNS = {
@@ -71,9 +72,9 @@ def test_axes_of_the_caller_are_used_and_files_written(tmp_path):
     ax = Figure(layout="constrained").subplots()
     assert learning_curves(RUNS, ax, title="a$b$") is ax
     for suffix, magic in ((".png", b"\x89PNG"), (".pdf", b"%PDF"), (".svg", b"<?xm")):
-        assert save_curves(ax, tmp_path / f"curves{suffix}").read_bytes()[:4] == magic
+        assert save_figure(ax, tmp_path / f"curves{suffix}").read_bytes()[:4] == magic
     with pytest.raises(UsageError, match=r"the figure must end in \.png, \.pdf, \.svg; got"):
-        save_curves(ax, tmp_path / "curves.docx")
+        save_figure(ax, tmp_path / "curves.docx")
 
 
 def test_what_cannot_be_drawn_is_refused():

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from repr_probe.errors import InputError, UsageError
-from repr_probe.plots.overlays import blended, overlay, picture_grid, resized, save_figure
+from repr_probe.plots.figures import save_figure
+from repr_probe.plots.overlays import blended, overlay, picture_grid, resized
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (32, 48, 3), dtype=np.uint8)
 HEAT = np.arange(12.0).reshape(3, 4)
