@@ -29,19 +29,29 @@ def check_comparable(part: str, rows: Sequence[MeasuredRow], *, allow: Collectio
     for name in allow:
         if name not in ALLOWED:
             raise UsageError(f"allow must be {', '.join(ALLOWED)}; got {name!r}")
-    notes = []
+    notes: list[str] = []
     for field, read in _fields(part, rows):
-        values = [read(row) for row in rows]
-        known = [(row.name, printable(value)) for row, value in zip(rows, values, strict=True) if value is not None]
-        differing = next((pair for pair in known if pair[1] != known[0][1]), None)
-        if differing is not None and field not in allow:
-            raise InputError(_refusal(part, field, known[0], differing))
-        if differing is not None:
-            notes.append(f"{field} differs ({known[0][0]}: {known[0][1]}; {differing[0]}: {differing[1]}), so no paired differences")
-        elif known and len(known) < len(rows) and field in ("data set", PREPROCESSING):
-            missing = next(row.name for row, value in zip(rows, values, strict=True) if value is None)
-            notes.append(f"{field} is not known of {missing}: taken on trust to be that of {known[0][0]}")
+        notes += _notes_of(part, field, [(row.name, read(row)) for row in rows], allow)
     return tuple(notes)
+
+
+def check_preprocessing(part: str, inputs: Sequence[tuple[str, Any]], *, allow: Collection[str] = ()) -> None:
+    """`check_comparable` of the input specification alone, as (name, specification or None), before there are rows. Raises InputError."""
+    _notes_of(part, PREPROCESSING, [(name, input_text(known) or None) for name, known in inputs], allow)
+
+
+def _notes_of(part: str, field: str, values: Sequence[tuple[str, Any]], allow: Collection[str]) -> list[str]:
+    """Of one field, as (name of the row, value or None)."""
+    known = [(name, printable(value)) for name, value in values if value is not None]
+    differing = next((pair for pair in known if pair[1] != known[0][1]), None)
+    if differing is not None and field not in allow:
+        raise InputError(_refusal(part, field, known[0], differing))
+    if differing is not None:
+        return [f"{field} differs ({known[0][0]}: {known[0][1]}; {differing[0]}: {differing[1]}), so no paired differences"]
+    if known and len(known) < len(values) and field in ("data set", PREPROCESSING):
+        missing = next(name for name, value in values if value is None)
+        return [f"{field} is not known of {missing}: taken on trust to be that of {known[0][0]}"]
+    return []
 
 
 def _refusal(part: str, field: str, first: tuple[str, str], other: tuple[str, str]) -> str:

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any, Unpack
 from repr_probe.errors import UsageError
 from repr_probe.files.home import using_home
 from repr_probe.reports.comparison import PARTS, Comparison, MeasuredRow, RowPair
+from repr_probe.workflows.compare_early import check_used, refuse_early
 from repr_probe.workflows.compare_sources import Entry, is_store, open_source, probe_row, row_of
 from repr_probe.workflows.encoder_options import EncoderOptions, checked_options
+from repr_probe.workflows.told_once import each_note_once
 
 if TYPE_CHECKING:
     from repr_probe.features.feature_set import Features
     from repr_probe.metrics.states import GeometryStates
 
-_OF_IMAGES = ("split", "data_root", "limit", "layer")  # options that only checkpoints heed
+_OF_IMAGES = ("dataset", "split", "data_root", "limit", "layer")  # options that only checkpoints heed
 MOST = 50  # rows; a table of more says nothing, and pairs grow with the square
 
 
@@ -61,28 +63,18 @@ def compare(
     images: dict[str, Any] = {"dataset": dataset, "split": split, "data_root": data_root, "limit": limit, "layer": layer, "seed": seed}
     running: dict[str, Any] = {"device": device, "batch_size": batch_size, "workers": workers, "fresh": fresh, "verify_data": verify_data}
     given = checked_options(encoder)
-    with using_home(store):
+    with using_home(store), each_note_once():
         entries = [
             entry for source in sources for entry in open_source(source, dataset=dataset, features_key=features_key, labels_key=labels_key)
         ]
         if not 2 <= len(entries) <= MOST:
             raise UsageError(f"sources must hold 2 to {MOST} results; got {len(entries)}")
-        _check_used(entries, {**{name: images[name] for name in _OF_IMAGES}, **given}, population)
+        check_used(entries, {**{name: images[name] for name in _OF_IMAGES}, **given}, population)
         name_apart(entries)
         wanted = chosen_parts(entries, parts)
+        refuse_early(entries, wanted, given, allow=allow)
         work = _Work(entries, wanted, {**images, **running, **given}, dtype=dtype, train_split=train_split, population=population)
         return work.comparison(allow=allow, paired=paired)
-
-
-def _check_used(entries: Sequence[Entry], of_checkpoints: Mapping[str, Any], population: str) -> None:
-    """Refuse what would be passed over: options of images and networks where there is no network."""
-    from repr_probe.metrics.states import POPULATIONS
-
-    if population not in POPULATIONS:
-        raise UsageError(f"population must be 'classes' or 'images'; got {population!r}")
-    given = [name for name, value in of_checkpoints.items() if value is not None]
-    if given and not any(entry.is_checkpoint for entry in entries):
-        raise UsageError(f"--{given[0].replace('_', '-')} must go with checkpoints and --dataset; got it beside features and results alone")
 
 
 def chosen_parts(entries: Sequence[Entry], parts: Sequence[str] | None) -> tuple[str, ...]:
@@ -155,7 +147,6 @@ class _Work:
 
         rows: dict[str, tuple[MeasuredRow, ...]] = {}
         notes: list[str] = []
-        self._refuse_early(allow)
         for part in self.parts:
             rows[part] = tuple(entry.rows[part] if part in entry.rows else self._measured(part, entry) for entry in self.entries)
             notes += check_comparable(part, rows[part], allow=allow)
@@ -172,14 +163,6 @@ class _Work:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
-    def _refuse_early(self, allow: Sequence[str]) -> None:
-        """What result files and features tell already is checked before any checkpoint is opened."""
-        from repr_probe.reports.comparable import check_comparable
-
-        for part in self.parts:
-            known = [entry.rows[part] for entry in self.entries if part in entry.rows]
-            check_comparable(part, known, allow=allow)
-
     def _measured(self, part: str, entry: Entry) -> MeasuredRow:
         return {"geometry": self._geometry, "semantic": self._semantic, "probe": self._probe}[part](entry)
 
@@ -187,8 +170,8 @@ class _Work:
         from repr_probe.workflows.extract import extract
 
         if entry.features is None:
-            (found,) = extract(entry.source, dtype=self.dtype, **self.options)
-            entry.features = found.features()
+            (entry.extracted,) = extract(entry.source, dtype=self.dtype, **self.options)
+            entry.features = entry.extracted.features()
         return entry.features
 
     def _geometry(self, entry: Entry) -> MeasuredRow:
@@ -206,14 +189,11 @@ class _Work:
 
     def _semantic(self, entry: Entry) -> MeasuredRow:
         from repr_probe.reports.semantic import semantic_report
-        from repr_probe.workflows.semantic import semantic
 
-        if entry.is_checkpoint:
-            entry.semantic = semantic(entry.source, **self.options)
-        else:  # a store also knows the wnids; whatever else it was, its features are read already
-            held = entry.source if is_store(entry.source) else entry.features
-            entry.semantic = semantic_report(held, seed=self.options["seed"], name=entry.name)
-        return replace(row_of(entry.semantic), name=entry.name)
+        features = self._features(entry)
+        held = entry.extracted or (entry.source if is_store(entry.source) else features)  # a store also knows the wnids
+        entry.semantic = semantic_report(held, seed=self.options["seed"], name=entry.name)
+        return row_of(entry.semantic)
 
     def _probe(self, entry: Entry) -> MeasuredRow:
         from repr_probe.workflows.probe import probe

@@ -13,6 +13,7 @@ from repr_probe.reports.comparison import KIND, MeasuredRow
 
 if TYPE_CHECKING:
     from repr_probe.features.feature_set import Features
+    from repr_probe.features.store import FeatureStore
     from repr_probe.reports.geometry_report import GeometryReport
     from repr_probe.reports.probe_report import ProbeRow
     from repr_probe.reports.semantic_report import SemanticReport
@@ -23,7 +24,8 @@ class Entry:
     """One encoder: what is known of it already, and where the rest comes from.
 
     rows: part -> its numbers.  features: of the images, where they are at hand.  semantic, probe: what the paired differences need.
-    source: a checkpoint or a feature file that can still be measured; None for a result file.
+    source: a checkpoint or a feature file that can still be measured; None for a result file.  extracted: the store of a checkpoint's features,
+    once there is one.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Entry:
     probe: ProbeRow | None = None
     source: Any = None
     is_checkpoint: bool = False
+    extracted: FeatureStore | None = None
 
 
 def open_source(source: Any, *, dataset: str | Path | None, features_key: str | None, labels_key: str | None) -> list[Entry]:

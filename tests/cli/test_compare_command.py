@@ -76,3 +76,11 @@ def test_accuracies_from_result_files_and_from_the_network(run, tmp_path):
     place.write_text(place.read_text().replace('"schema": 1', '"schema": 9', 1))
     done = run("compare", str(place), "hydes-digits", "--dataset", "digits")
     assert done.code == 1 and "result file must have schema 1 or older; got 9 in" in done.err
+
+
+def test_what_was_loaded_is_said_once(run):
+    done = run("compare", "hydes-digits", "hydes-digits", "--dataset", "digits", "--limit", "30", "--no-pairs")
+    assert done.code == 0, done.err
+    lines = done.err.splitlines()
+    assert [line for line in lines if lines.count(line) > 1] == []
+    assert sum("45 of 45 tensors" in line for line in lines) == 1

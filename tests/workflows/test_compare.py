@@ -10,7 +10,7 @@ import json
 import numpy as np
 import pytest
 
-from repr_probe.errors import FileFormatError, InputError, UsageError
+from repr_probe.errors import DatasetError, FileFormatError, InputError, UsageError
 from repr_probe.features.door import as_features
 from repr_probe.features.feature_set import Features
 from repr_probe.features.store_writer import StoreWriter
@@ -108,6 +108,22 @@ def test_preprocessing_is_refused_or_allowed_without_differences():
         compare(*given, allow=["split"])
 
 
+def test_what_cannot_stand_together_is_refused_before_any_image_is_read(tmp_path, monkeypatch):
+    """The folder of images is not there: whoever opens it is told that instead."""
+    monkeypatch.setenv("REPR_PROBE_HOME", str(tmp_path))
+    absent = tmp_path / "no images"
+    wanted = r"geometry results to compare must have one preprocessing; got 8 x 8, .* \(hydes-digits\) and 32 x 32, .* \(hydes-cifar10\)"
+    with pytest.raises(InputError, match=wanted):
+        compare("hydes-digits", "hydes-cifar10", dataset=absent)
+    with pytest.raises(InputError, match=r"one preprocessing; got 64 x 64 \(net 10\) and 8 x 8, bilinear, .* \(hydes-digits\)"):
+        compare(_features(10, input={"size": [64, 64]}), "hydes-digits", dataset=absent)
+    (tmp_path / "broken.pth").write_bytes(b"no weights")
+    with pytest.raises(FileFormatError, match=r"broken\.pth"):
+        compare("hydes-digits", tmp_path / "broken.pth", dataset=absent)
+    with pytest.raises(DatasetError, match="no images"):
+        compare("hydes-digits", "hydes-cifar10", dataset=absent, allow=["preprocessing"])
+
+
 def test_other_images_are_refused():
     other = _features(10)
     turned = dataclasses.replace(other, ids=other.ids[::-1])
@@ -175,6 +191,8 @@ def test_wrong_use(tmp_path):
     for option in ({"limit": 10}, {"split": "test"}, {"layer": "stage1"}, {"arch": "resnet50"}):
         with pytest.raises(UsageError, match=f"--{next(iter(option))} must go with checkpoints and --dataset; got it beside features and results"):
             compare(_features(8), _features(10), **option)
+    with pytest.raises(UsageError, match="--dataset must go with checkpoints; got it beside features and results alone"):
+        compare(_features(8), _features(10), dataset="digits")
     with pytest.raises(UsageError, match="population must be 'classes' or 'images'; got 'dogs'"):
         compare(_features(8), _features(10), population="dogs")
 
