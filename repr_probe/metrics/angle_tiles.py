@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -48,11 +48,11 @@ class Tile:
             buffer.view(-1)[: rows * columns].view(rows, columns) for buffer in (self.cosine, self.angle, self.work, self.bins))  # fmt: skip
         return Tile(cosine, angle, work, bins)
 
-    def fill(self, left: torch.Tensor, right: torch.Tensor, product: Product, source: Rows, starts: tuple[int, int], shift: float) -> None:
-        """Angles of all pairs of `left` and `right`, which are rows starts[0].. and starts[1].. of `source` (unit, float64 on demand)."""
+    def fill(self, left: Any, right: Any, product: Product, source: Rows, starts: tuple[int, int], shift: float) -> None:
+        """Angles of all pairs of `left` and `right`: rows starts[0].. and starts[1].. of `source` (unit, float64 on demand), prepared by `product`."""
         import torch
 
-        product(left, right, self.cosine)
+        product(left, right, self.cosine, self.bins)
         hidden = torch.ones_like(self.cosine, dtype=torch.bool).tril_() if starts[0] == starts[1] else None
         if hidden is not None:
             self.cosine.masked_fill_(hidden, 0.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -76,13 +76,13 @@ def angle_pass(rows: Rows, codes: np.ndarray, groups: np.ndarray, *, shift: floa
                 done += len(columns)
                 advance(sum(min(strip.stop, j + 1) - strip.start for j in columns))
                 continue
-            held = {i: work.load(i) for i in strip}
+            held = {i: product.prepare(work.load(i)) for i in strip}
             for j in columns:
                 done += 1
                 if done <= before:
                     advance(min(strip.stop, j + 1) - strip.start)
                     continue
-                right = held[j] if j in held else work.load(j)
+                right = held[j] if j in held else product.prepare(work.load(j))
                 for i in range(strip.start, min(strip.stop, j + 1)):
                     work.tile(i, j, held[i], right, product)
                     advance(1)
@@ -149,7 +149,7 @@ class _Pass:
         block.div_(torch.linalg.vector_norm(block, dim=1, keepdim=True, dtype=torch.float64).to(block.dtype))
         return block.float()
 
-    def tile(self, i: int, j: int, left: torch.Tensor, right: torch.Tensor, product: Product) -> None:
+    def tile(self, i: int, j: int, left: Any, right: Any, product: Product) -> None:
         starts = (i * self.block, j * self.block)
         tile = self.buffers.cut(len(left), len(right))
         tile.fill(left, right, product, self.rows, starts, self.shift_radians)

@@ -114,7 +114,7 @@ def test_fast_products_say_what_they_cost_and_stay_near():
     with progress.reporting(type("Notes", (), {"note": lambda _, text: said.append(text), "task": lambda *_: nullcontext(lambda steps: None)})()):
         fast = states_of(x, labels, matmul="fast").angles
     assert len(said) == 1
-    assert said[0].startswith("fast products: ")
+    assert said[0].startswith("fast products")
     assert fast.mean_and_std() == pytest.approx(states_of(x, labels).angles.mean_and_std(), abs=1e-3)
 
 
