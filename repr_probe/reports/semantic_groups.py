@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from repr_probe.errors import InputError, UndefinedMeasure
-from repr_probe.metrics.mantel import mantel
-from repr_probe.metrics.matrix_ranks import correlation, matrix_pair
+from repr_probe.metrics.group_alignment import group_control, spearman_of, spearman_test
 
 if TYPE_CHECKING:
     from repr_probe.semantics.wordnet_graph import Nouns
@@ -81,8 +81,8 @@ def group_rows(
         row |= {"spearman": None, "p": None, "spearman_strict": None, "reason": None}
         try:
             row["spearman_strict"] = spearman_of(representation[block], strict[block], keep[block])
-            row["spearman"] = spearman_of(representation[block], reference[block], keep[block])
-            row["p"] = _p(representation[block], reference[block], keep[block], f"within {nouns.names[synset]}", **how)
+            told = f"within {nouns.names[synset]}"
+            row["spearman"], row["p"] = spearman_test(representation[block], reference[block], keep[block], description=told, **how)
         except UndefinedMeasure as undefined:
             row["reason"] = str(undefined)
         rows.append(row)
@@ -103,47 +103,16 @@ def _longest_run(places: np.ndarray) -> list[int]:
 def control_of(
     nouns: Nouns, synsets: Sequence[int], representation: np.ndarray, reference: np.ndarray, keep: np.ndarray, **how: Any
 ) -> dict[str, Any]:
-    """How much of the correlation the one split animal / artifact / neither explains.
-
-    split: Spearman of the representation with the split alone (0 on one side, 1 across).  partial: Spearman WuP with the split held fixed,
-    from the three correlations.  within: Spearman WuP over pairs on one side only; its Mantel test renames classes inside their side.
-    """
+    """How much of the correlation the one split animal / artifact / neither explains: sizes of its sides, and the fields of `GroupControl`."""
     sides = _sides(nouns, synsets)
     known: dict[str, Any] = {"n_animals": int((sides == 0).sum()), "n_artifacts": int((sides == 1).sum()), "n_others": int((sides == 2).sum())}
     if min(known["n_animals"], known["n_artifacts"]) < 3:
         return {**known, "reason": f"needs 3 animals and 3 artifacts; got {known['n_animals']} and {known['n_artifacts']}"}
-    across = (sides[:, None] != sides[None, :]).astype(np.float64)
     try:
-        whole = spearman_of(representation, reference, keep)
-        split = spearman_of(representation, across, keep)
-        explained = spearman_of(reference, across, keep)
-        one_side = keep & (across == 0)
-        within = spearman_of(representation, reference, one_side)
-        within_p = _p(representation, reference, one_side, "animals, artifacts", groups=sides, **how)
+        found = group_control(representation, reference, sides, keep=keep, description="animals, artifacts", **how)
     except UndefinedMeasure as undefined:
         return {**known, "reason": str(undefined)}
-    left = (1.0 - split**2) * (1.0 - explained**2)
-    partial = (whole - split * explained) / np.sqrt(left) if left > 0 else None
-    n_pairs = int(np.triu(one_side, 1).sum())
-    return {**known, "split": split, "partial": None if partial is None else float(partial), "within": within, "within_p": within_p,
-            "n_pairs": n_pairs}  # fmt: skip
-
-
-def _p(
-    representation: np.ndarray, reference: np.ndarray, keep: np.ndarray, description: str, *, permutations: int, seed: int,
-    groups: np.ndarray | None = None,
-) -> float | None:  # fmt: skip
-    """Mantel p of the Spearman; classes change names inside their group only, where there are groups."""
-    if permutations == 0:
-        return None
-    pair = matrix_pair(representation, reference, keep)
-    return mantel(*pair.rank_scores(), pair.kept, permutations=permutations, seed=seed, groups=groups, description=description).p
-
-
-def spearman_of(representation: np.ndarray, reference: np.ndarray, keep: np.ndarray) -> float:
-    """Spearman of the kept pairs, without a test; UndefinedMeasure where one side is constant."""
-    pair = matrix_pair(representation, reference, keep)
-    return correlation(*pair.rank_scores(), pair.kept)
+    return {**known, **asdict(found)}
 
 
 def _sides(nouns: Nouns, synsets: Sequence[int]) -> np.ndarray:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from repr_probe.metrics.cophenetic import cophenetic_alignment
-from repr_probe.metrics.group_alignment import partial_mantel
+from repr_probe.metrics.group_alignment import group_control
 from repr_probe.metrics.mantel import mantel
 from repr_probe.metrics.matrix_alignment import align, compare, row_alignment, surprising_pairs
 from repr_probe.metrics.matrix_ranks import matrix_pair
@@ -49,7 +49,7 @@ def main() -> None:
     second = np.round(centroid_distances(hidden) / 0.02) * 0.02
     ranks = matrix_pair(first, second).rank_scores()
     kept = ~np.eye(arguments.classes, dtype=bool)
-    groups = ["animal" if value > 0 else "artifact" for value in hidden[:, 0]]
+    groups = hidden[:, 0] > 0
     many = arguments.permutations
     works: dict[str, Callable[[], object]] = {
         "ranks of both": lambda: matrix_pair(first, second).rank_scores(),
@@ -58,7 +58,7 @@ def main() -> None:
         "align, everything (two Mantel tests)": lambda: align(first, second, permutations=many),
         "cophenetic, no test, no interval": lambda: cophenetic_alignment(first, second, permutations=0, intervals=False),
         "cophenetic, everything": lambda: cophenetic_alignment(first, second, permutations=many),
-        f"partial Mantel, {many} permutations": lambda: partial_mantel(first, second, groups, permutations=many),
+        f"control for two groups, {many} permutations": lambda: group_control(first, second, groups, permutations=many),
         "comparison of two representations": lambda: compare(first, other, second),
         "rows and surprising pairs": lambda: (row_alignment(first, second), surprising_pairs(first, second)),
         "noise ceiling": lambda: noise_ceiling(*halves),

@@ -5,11 +5,9 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from repr_probe.errors import InputError, UndefinedMeasure, UsageError
-from repr_probe.metrics.group_alignment import partial_mantel, within_groups
+from repr_probe.errors import UndefinedMeasure, UsageError
 from repr_probe.metrics.mantel import mantel
 from repr_probe.metrics.matrix_alignment import align
-from repr_probe.metrics.matrix_ranks import matrix_pair
 from repr_probe.metrics.noise_ceiling import centroid_distances
 from repr_probe.progress import reporting
 
@@ -132,69 +130,6 @@ def test_progress_reaches_the_number_of_permutations():
     with reporting(counter):
         mantel(distances(9, 0), distances(9, 1), everywhere(9), permutations=120)
     assert (counter.done, counter.total, counter.text) == (120, 120, "Mantel permutations")
-
-
-GROUPS = ["animal"] * 10 + ["artifact"] * 9 + [None] + ["food"] * 2
-
-
-def test_inside_groups_the_numbers_are_those_of_the_groups_alone():
-    first, second = distances(22, 0), distances(22, 1)
-    found = within_groups(first, second, GROUPS, permutations=99)
-    assert [(group.name, len(group.classes)) for group in found] == [("animal", 10), ("artifact", 9)]
-    assert found[0].alignment == align(first[:10, :10], second[:10, :10], permutations=99)
-    assert found[1].classes == tuple(range(10, 19))
-    assert found[1].alignment.spearman_ci is None
-
-
-def test_a_group_whose_reference_is_constant_says_so():
-    second = distances(22, 1)
-    second[:10, :10] = 0.5
-    found = within_groups(distances(22, 0), second, GROUPS, permutations=0)
-    assert found[0].alignment is None
-    assert "reference must tell pairs of classes apart" in found[0].reason
-
-
-def two_clusters(seed: int) -> np.ndarray:
-    values = np.random.default_rng(seed).normal(size=(24, 3))
-    values[:12, 0] += 4
-    values[12:, 0] -= 4
-    return centroid_distances(values)
-
-
-HALVES = ["animal"] * 12 + ["artifact"] * 12
-
-
-def test_what_the_division_makes_goes_away_when_it_is_held_fixed():
-    found = partial_mantel(two_clusters(0), two_clusters(1), HALVES)
-    assert found.spearman > 0.6 and found.division_reference > 0.7
-    assert abs(found.partial) < 0.25 and found.p > 0.05
-    assert align(two_clusters(0), two_clusters(1)).mantel_p < 0.01
-    assert found.groups == (("animal", 12), ("artifact", 12))
-
-
-def test_the_partial_correlation_is_the_textbook_formula():
-    found = partial_mantel(two_clusters(0), two_clusters(1), HALVES, permutations=0)
-    xy, xz, yz = found.spearman, found.division_representation, found.division_reference
-    assert found.partial == pytest.approx((xy - xz * yz) / np.sqrt((1 - xz**2) * (1 - yz**2)), abs=1e-12)
-    pair = matrix_pair(two_clusters(0), two_clusters(1))
-    division = np.array([[float(a != b) for b in HALVES] for a in HALVES])
-    assert xz == pytest.approx(np.corrcoef(pair.rank_scores()[0][np.triu_indices(24, 1)], division[np.triu_indices(24, 1)])[0, 1])
-
-
-def test_inside_small_groups_every_renaming_is_taken():
-    found = partial_mantel(distances(7, 0), distances(7, 1), ["a", "a", "a", "b", "b", "c", None])
-    assert (found.exact, found.permutations, found.n_classes) == (True, 12, 6)
-
-
-def test_a_control_needs_a_division():
-    with pytest.raises(UndefinedMeasure, match="a division of the classes needs 2 groups; got 1"):
-        partial_mantel(distances(5, 0), distances(5, 1), ["a"] * 5)
-    with pytest.raises(UndefinedMeasure, match="the division into groups must tell pairs of classes apart"):
-        partial_mantel(distances(5, 0), distances(5, 1), list("abcde"))
-    with pytest.raises(UndefinedMeasure, match="reference is nothing but the division into groups"):
-        partial_mantel(distances(4, 0), np.array([[float(a != b) for b in "aabb"] for a in "aabb"]), list("aabb"))
-    with pytest.raises(InputError, match="groups must name one group for each of the 5 classes; got 4"):
-        within_groups(distances(5, 0), distances(5, 1), ["a"] * 4)
 
 
 def test_a_test_needs_classes_that_may_change_places():

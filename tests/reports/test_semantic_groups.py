@@ -5,7 +5,8 @@ import pytest
 
 from repr_probe.classes.wnids import imagenet_names
 from repr_probe.features.door import as_features
-from repr_probe.reports.semantic_groups import control_of, leaf_order, spearman_of, wordnet_groups
+from repr_probe.metrics.group_alignment import spearman_of
+from repr_probe.reports.semantic_groups import control_of, leaf_order, wordnet_groups
 from repr_probe.reports.semantic_prototypes import prototypes_of
 from repr_probe.semantics.similarity import distances
 from repr_probe.semantics.wordnet_graph import load_nouns
