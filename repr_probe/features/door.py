@@ -13,6 +13,7 @@ import numpy as np
 from repr_probe.errors import InputError
 from repr_probe.features.feature_set import Features
 from repr_probe.features.labels import encode_labels, label_array
+from repr_probe.features.watched import watched
 
 NAN_POLICIES = ("raise", "omit")
 _LARGEST = 1e30  # the length of a row with larger entries could overflow float32, its fourth power float64
@@ -158,7 +159,7 @@ def _to_array(source: Any) -> tuple[np.ndarray, list[str]]:
         n_masked = int(np.ma.getmaskarray(source).sum())
         raise InputError(f"features must not be masked; {n_masked} entries are; features.filled(nan) with nan_policy='omit' drops the rows")
     elif isinstance(source, np.ndarray):
-        array = source if isinstance(source, np.memmap) else np.asarray(source)
+        array = watched(source) if isinstance(source, np.memmap) else np.asarray(source)
     elif hasattr(source, "__dlpack__") and not hasattr(source, "__array__"):
         array = np.from_dlpack(source)
     else:

@@ -13,6 +13,7 @@ import numpy as np
 from repr_probe.errors import StoreError
 from repr_probe.features.feature_set import Features
 from repr_probe.features.store_key import SCHEMA
+from repr_probe.features.watched import watched
 
 KIND = "repr_probe feature store"
 
@@ -93,7 +94,7 @@ class FeatureStore:
             raise StoreError(_damaged(place, "a .npy array", "a damaged file")) from failure
         if array.shape != shape:
             raise StoreError(_damaged(place, f"of shape {shape}", f"{array.shape}"))
-        return array
+        return watched(array)
 
     def __repr__(self) -> str:
         views = f", {self.n_views} views" if self.n_views else ""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ class KeptSums:
     """The additive arrays of a pass and how many of its steps they hold, in `folder`/<hash of `key`>.npz; nothing is kept without a folder.
 
     key: all that the sums depend on.  Written every five minutes, so a shorter pass leaves no file.
+    A folder that cannot be read or written costs the keeping, with a note, never the pass.
     """
 
     def __init__(self, folder: Path | None, key: Sequence[bytes | np.ndarray], sums: Sequence[np.ndarray]) -> None:
@@ -30,24 +33,30 @@ class KeptSums:
                 digest.update(part if isinstance(part, bytes) else np.ascontiguousarray(part).data)
             self.path = folder / f"{digest.hexdigest()[:32]}.npz"
         self._saved = time.monotonic()
+        self._refused = False
 
     def steps_done(self) -> int:
         """Fill the arrays with what an earlier run kept; 0 where it kept nothing that can be read."""
-        if self.path is None or not self.path.exists():
+        if self.path is None:
             return 0
         try:
-            with np.load(self.path, allow_pickle=False) as kept:
+            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
                 found, done = [kept[f"arr_{number}"] for number in range(len(self.sums))], int(kept["done"])
-        except (OSError, ValueError, KeyError) as damage:
+            if [part.shape for part in found] != [own.shape for own in self.sums]:
+                raise ValueError
+        except (FileNotFoundError, NotADirectoryError):
+            return 0
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as damage:
             progress.note(f"the sums of an interrupted pair pass cannot be used ({type(damage).__name__}); starting over")
             return 0
         for own, part in zip(self.sums, found, strict=True):
             own[...] = part
+        progress.note("going on with the sums of an interrupted pair pass")
         return done
 
     def save(self, done: int) -> None:
         """Keep what the first `done` steps gave, if the last time is long ago."""
-        if self.path is None or time.monotonic() - self._saved < SAVE_SECONDS:
+        if self.path is None or self._refused or time.monotonic() - self._saved < SAVE_SECONDS:
             return
         unfinished = self.path.with_name(f"{self.path.stem}.{os.getpid()}.npz")
         try:
@@ -55,11 +64,16 @@ class KeptSums:
             np.savez(unfinished, *self.sums, done=np.array(done))
             unfinished.replace(self.path)
         except OSError as failure:
-            unfinished.unlink(missing_ok=True)
-            progress.note(f"the sums of the pair pass cannot be kept in {self.path.parent} ({failure.strerror}); if it is stopped it starts over")
-            self.path = None
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+            # What an earlier save left stays: there the next run goes on, should this one be stopped.
+            progress.note(f"the sums of the pair pass cannot be kept in {self.path.parent} ({failure.strerror}); the pass itself goes on")
+            self._refused = True
         self._saved = time.monotonic()
 
     def forget(self) -> None:
+        """Remove what was kept, and what runs that were killed in the middle of a save have left."""
         if self.path is not None:
-            self.path.unlink(missing_ok=True)
+            with suppress(OSError):
+                for left in self.path.parent.glob(f"{self.path.stem}*.npz"):
+                    left.unlink(missing_ok=True)
