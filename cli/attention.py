@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import csv as csv_format
-import io
-import json as json_format
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from .columns import aligned
 from .display import shown
 from .encoder_options import NO_OPTIONS, takes_encoder_options
 from .formats import AsCsv, AsJson, stdout_format
-from .options import OUTPUT, BatchSize, Checkpoint, Debug, Device, Quiet, option
-from .output import say
-from .picture_options import MAP, Against, FigureFile, Images
+from .options import BatchSize, Checkpoint, Debug, Device, Quiet, option
+from .picture_options import MAP, Against, FigureFile, Images, MapsFile
+from .picture_results import Outputs, as_table
 
 if TYPE_CHECKING:
     from repr_probe.workflows.attention import Attended
@@ -33,7 +28,6 @@ Reduce = Annotated[Reduction, option("mean of all blocks; last block; rollout: p
 PerHead = Annotated[bool, option("One map a head in place of their mean.", MAP, "--per-head")]
 Blocks = Annotated[list[int] | None, option("A block of the mean, from 0, negative from the end; repeatable.", MAP, "--block", show_default="all")]
 Renormalise = Annotated[bool, option("Let each map sum to 1, without what goes to class and register tokens.", MAP, "--renormalise")]
-Out = Annotated[Path | None, option("Write the maps: .npz; further checkpoints get -2, -3.", OUTPUT, show_default="none")]
 
 
 @takes_encoder_options
@@ -50,7 +44,7 @@ def attention_command(
     batch_size: BatchSize = 8,
     json: AsJson = False,
     csv: AsCsv = False,
-    out: Out = None,
+    out: MapsFile = None,
     figure: FigureFile = None,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -59,48 +53,18 @@ def attention_command(
 
     Example: repro-probe attention vit_small.pth photos --figure attention.png --out attention.npz
     """
-    kind = stdout_format(json=json, csv=csv)
-    from repr_probe.plots.figures import check_figure
-    from repr_probe.workflows.attention import attention, draw_attention, save_attention
-    from repr_probe.workflows.beside import check_arrays
+    outputs = Outputs(stdout_format(json=json, csv=csv), out, figure)
+    from repr_probe.workflows.attention import attention, attention_rows, draw_attention, save_attention
 
-    if out is not None:
-        check_arrays(out)
-    if figure is not None:
-        check_figure(figure)
     with shown(quiet):
         results = attention(
             checkpoint, images, reduce=reduce.value, per_head=per_head, blocks=block or None, renormalise=renormalise, against=against or (),
             device=device, batch_size=batch_size, **encoder,
         )  # fmt: skip
-    if out is not None:
-        save_attention(results, out)
-    if figure is not None:
-        from repr_probe.plots.figures import save_figure
-
-        save_figure(draw_attention(results), figure)
-    say(_rendered(results, kind))
+    outputs.give("attention", results, save=save_attention, draw=draw_attention, rows=attention_rows, table=_table, lines=lambda row: [row])
 
 
-def _rendered(results: list[Attended], kind: str) -> str:
-    from repr_probe.workflows.attention import attention_rows
-
-    rows = attention_rows(results)
-    if kind == "json":
-        settings = {result.name: {**result.maps.settings, "query": result.maps.query, "n_blocks": result.maps.n_blocks,
-                                  "n_heads": result.maps.n_heads, "n_prefix": result.maps.n_prefix} for result in results}  # fmt: skip
-        document = {"kind": "attention", "schema": 1, "settings": settings, "rows": rows}
-        return json_format.dumps(document, indent=2, default=str, allow_nan=False)
-    if kind == "csv":
-        written = io.StringIO()
-        table = csv_format.DictWriter(written, list(rows[0]), lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-        return written.getvalue()
-    return "\n\n".join(_as_text(result) for result in results)
-
-
-def _as_text(result: Attended) -> str:
+def _table(result: Attended) -> str:
     from repr_probe.workflows.attention import attention_rows, described
 
     several = result.maps.settings["heads"]
@@ -109,4 +73,4 @@ def _as_text(result: Attended) -> str:
         numbers = [f"{row['on_patches']:.1%}", f"{row['peak']:.2f}", f"{row['half_within']:.1%}"]
         lines.append([row["image"], *([str(row["head"])] if several else []), *numbers])
     foot = "Peak: the strongest patch, in even shares. Half within: the share of the patches that holds half of the attention; 50% is uniform."
-    return "\n".join([f"{result.label}: {described(result.maps)}", aligned(lines), foot])
+    return as_table(f"{result.label}: {described(result.maps)}", lines, foot)

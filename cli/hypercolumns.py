@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import csv as csv_format
-import io
-import json as json_format
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from .columns import aligned
 from .display import shown
 from .encoder_options import NO_OPTIONS, takes_encoder_options
 from .formats import AsCsv, AsJson, stdout_format
 from .options import OUTPUT, RUN, BatchSize, Checkpoint, Debug, Device, Quiet, Seed, option
-from .output import say
 from .picture_options import MAP, Against, FigureFile, Images, Layers
+from .picture_results import Outputs, as_table
 
 if TYPE_CHECKING:
     from repr_probe.workflows.hypercolumns import Decomposed
@@ -77,53 +73,27 @@ def hypercolumns_command(
 
     Example: repro-probe hypercolumns resnet50.pth photos --against vicreg.pth --figure hypercolumns.png
     """
-    kind = stdout_format(json=json, csv=csv)
-    from repr_probe.plots.figures import check_figure
-    from repr_probe.workflows.beside import check_arrays
-    from repr_probe.workflows.hypercolumns import draw_hypercolumns, hypercolumns, save_hypercolumns
+    outputs = Outputs(stdout_format(json=json, csv=csv), out, figure)
+    from repr_probe.workflows.hypercolumns import draw_hypercolumns, hypercolumn_rows, hypercolumns, save_hypercolumns
 
-    if out is not None:
-        check_arrays(out)
-    if figure is not None:
-        check_figure(figure)
     with shown(quiet):
         results = hypercolumns(
             checkpoint, images, layers=layers or "stages", fit=fit.value, scaling=scaling.value, precision=precision.value, random=not no_random,
             against=against or (), device=device, batch_size=batch_size, seed=seed, **encoder,
         )  # fmt: skip
-    if out is not None:
-        save_hypercolumns(results, out)
-    if figure is not None:
-        from repr_probe.plots.figures import save_figure
-
-        save_figure(draw_hypercolumns(results), figure)
-    say(_rendered(results, kind))
+    outputs.give(
+        "hypercolumns", results, save=save_hypercolumns, draw=draw_hypercolumns, rows=hypercolumn_rows, table=_table, lines=_lines
+    )  # fmt: skip
 
 
-def _rendered(results: list[Decomposed], kind: str) -> str:
-    from repr_probe.workflows.hypercolumns import hypercolumn_rows
-
-    rows = hypercolumn_rows(results)
-    if kind == "json":
-        settings = {result.name: dict(result.pca.settings) for result in results}
-        document = {"kind": "hypercolumns", "schema": 1, "settings": settings, "rows": rows}
-        return json_format.dumps(document, indent=2, default=str, allow_nan=False)
-    return _as_csv(rows) if kind == "csv" else "\n\n".join(_as_text(result) for result in results)
+def _lines(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """One line a layer."""
+    component = {name: row[name] for name in ("checkpoint", "colour", "component", "explained", "correlation")}
+    shares = ("loading_share", "trace_share", "raw_trace_share")
+    return [{**component, "layer": layer, **{name: row[name][layer] for name in shares}} for layer in row["loading_share"]]
 
 
-def _as_csv(rows: list[dict[str, Any]]) -> str:
-    """One line a checkpoint, component and layer."""
-    written = io.StringIO()
-    table = csv_format.writer(written, lineterminator="\n")
-    table.writerow(["checkpoint", "colour", "component", "explained", "correlation", "layer", "loading_share", "trace_share", "raw_trace_share"])
-    for row in rows:
-        for layer, share in row["loading_share"].items():
-            shares = (share, row["trace_share"][layer], row["raw_trace_share"][layer])
-            table.writerow([row["checkpoint"], row["colour"], row["component"], row["explained"], row["correlation"], layer, *shares])
-    return written.getvalue()
-
-
-def _as_text(result: Decomposed) -> str:
+def _table(result: Decomposed) -> str:
     from repr_probe.workflows.hypercolumns import described, hypercolumn_rows
 
     rows = hypercolumn_rows([result])
@@ -136,7 +106,5 @@ def _as_text(result: Decomposed) -> str:
         correlation = [f"{row['correlation']:.3f}"] if matched else []
         shares = [f"{share:.1%}" for share in row["loading_share"].values()]
         lines.append([f"{row['colour']}{number}", f"{row['explained']:.1%}", *correlation, *shares])
-    if len(lines[0]) > 9:
-        lines = [list(column) for column in zip(*lines, strict=True)]
     foot = "Of every layer: its share of the variance, of all and of each component."
-    return "\n".join([f"{result.label}: {described(result.pca)}", aligned(lines), foot])
+    return as_table(f"{result.label}: {described(result.pca)}", lines, foot, turned=len(lines[0]) > 9)

@@ -15,6 +15,7 @@ from .encoder_options import NO_OPTIONS, takes_encoder_options
 from .formats import SUFFIXES, AsCsv, AsJson, AsLatex, AsMarkdown, stdout_format
 from .options import DATA, ENCODER, OUTPUT, RUN, Checkpoint, Debug, Device, Quiet, Seed, option
 from .output import say
+from .picture_options import Against
 
 MAPS = "Maps"
 
@@ -49,7 +50,6 @@ Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Photos, in any f
 Masks = Annotated[Path | None, option("Folder with images/ and masks/, or one that holds VOC2012.", DATA, show_default="none")]
 Foreground = Annotated[str | None, option("Class ids of the things in the masks, with commas.", DATA, metavar="IDS", show_default="all but 0 and void")]
 IgnoreIndex = Annotated[int, option("Id of void pixels in the masks.", DATA, min=0)]
-Against = Annotated[list[str] | None, option("Another checkpoint on the same pictures; repeatable.", DATA, metavar="CHECKPOINT", show_default="none")]
 Limit = Annotated[int, option("At most N photos and N masks, drawn by --seed.", DATA, min=1, metavar="N")]
 Checks = Annotated[list[CheckName] | None, option("A check; repeatable.", RUN, show_default="all; masks with --masks")]
 Grids = Annotated[int, option("How many 2 x 2 grids.", RUN, min=16)]

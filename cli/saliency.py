@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import csv as csv_format
-import io
-import json as json_format
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from .columns import aligned
 from .display import shown
 from .encoder_options import NO_OPTIONS, takes_encoder_options
 from .formats import AsCsv, AsJson, stdout_format
-from .options import DATA, OUTPUT, RUN, Checkpoint, Debug, Device, Quiet, Seed, Store, option
-from .output import say
-from .picture_options import MAP, Against, FigureFile, Images, Layers
+from .options import DATA, RUN, Checkpoint, Debug, Device, Quiet, Seed, Store, option
+from .picture_options import MAP, Against, FigureFile, Images, Layers, MapsFile
+from .picture_results import Outputs, as_table
 
 if TYPE_CHECKING:
     from repr_probe.workflows.saliency import Saliency
@@ -68,7 +63,6 @@ FusionRule = Annotated[Fusion, option("mean-energy: every layer counts alike; me
 Preset = Annotated[SaliencyPreset, option("paper: Grad-CAM of all blocks. --method and --layers replace its choices.", MAP)]
 EngineName = Annotated[Engine, option("captum: its LayerGradCam, layer by layer, as a check.", RUN, "--engine")]
 NoisyBatch = Annotated[int, option("Noisy copies per pass; the maps are the same for any.", RUN, "--batch-size", min=1)]
-Out = Annotated[Path | None, option("Write the maps: .npz; further checkpoints get -2, -3.", OUTPUT, show_default="none")]
 
 
 @takes_encoder_options
@@ -92,7 +86,7 @@ def saliency_command(
     store: Store = None,
     json: AsJson = False,
     csv: AsCsv = False,
-    out: Out = None,
+    out: MapsFile = None,
     figure: FigureFile = None,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -101,69 +95,39 @@ def saliency_command(
 
     Example: repro-probe saliency resnet50.pth photo.jpg --target similar-to=other.jpg --figure maps.png
     """
-    kind = stdout_format(json=json, csv=csv)
-    from repr_probe.plots.figures import check_figure
-    from repr_probe.visual.cam_maps import check_maps_suffix
-    from repr_probe.workflows.saliency import draw_saliency, saliency, save_maps
+    outputs = Outputs(stdout_format(json=json, csv=csv), out, figure)
+    from repr_probe.workflows.saliency import draw_saliency, saliency, saliency_rows, save_maps
 
-    if out is not None:
-        check_maps_suffix(out)
-    if figure is not None:
-        check_figure(figure)
     with shown(quiet):
         results = saliency(
             checkpoint, images, target=target, reference=reference or None, layers=layers or None, method=method and method.value, sigma=sigma,
             samples=samples, fusion=fusion.value, preset=preset.value, engine=engine.value, against=against or (), device=device,
             batch_size=batch_size, seed=seed, store=store, **encoder,
         )  # fmt: skip
-    if out is not None:
-        save_maps(results, out)
-    if figure is not None:
-        from repr_probe.plots.figures import save_figure
-
-        save_figure(draw_saliency(results), figure)
-    say(_rendered(results, kind))
+    outputs.give("saliency", results, save=save_maps, draw=draw_saliency, rows=saliency_rows, table=_table, lines=_lines)
 
 
-def _rendered(results: list[Saliency], kind: str) -> str:
-    from repr_probe.workflows.saliency import saliency_rows
-
-    rows = saliency_rows(results)
-    if kind == "json":
-        settings = {result.name: dict(result.maps.settings) for result in results}
-        document = {"kind": "saliency", "schema": 1, "settings": settings, "rows": rows}
-        return json_format.dumps(document, indent=2, default=str, allow_nan=False)
-    return _as_csv(rows) if kind == "csv" else "\n\n".join(_as_text(result) for result in results)
+def _lines(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """One line a layer."""
+    numbers = {"peak": row["peak"], "standard_error": row["standard_error"]}
+    return [
+        {"checkpoint": row["checkpoint"], "image": row["image"], "layer": layer, "energy": share, "dead": row["dead"].get(layer, ""), **numbers}
+        for layer, share in row["energy"].items()
+    ]
 
 
-def _as_csv(rows: list[dict[str, Any]]) -> str:
-    """One line a checkpoint, image and layer."""
-    written = io.StringIO()
-    table = csv_format.writer(written, lineterminator="\n")
-    table.writerow(["checkpoint", "image", "layer", "energy", "dead", "peak", "standard_error"])
-    for row in rows:
-        for layer, share in row["energy"].items():
-            table.writerow([row["checkpoint"], row["image"], layer, share, row["dead"].get(layer, ""), row["peak"], row["standard_error"]])
-    return written.getvalue()
-
-
-def _as_text(result: Saliency) -> str:
+def _table(result: Saliency) -> str:
     """A line an image, or a line a layer where that is narrower."""
     from repr_probe.workflows.saliency import described, saliency_rows
 
     rows = saliency_rows([result])
     lines = [["image", *result.maps.layers, "peak", "SE"], *(_cells(row) for row in rows)]
-    if len(result.maps.layers) > max(6, len(rows)):
-        lines = [list(column) for column in zip(*lines, strict=True)]
-    reasons = [f"{image}, {layer}: no map, {reason}" for image, layer, reason in _reasons(rows)]
+    reasons = [f"{row['image']}, {layer}: no map, {reason}" for row in rows for layer, reason in row["dead"].items()]
     foot = "Of every layer: share of the energy. Peak, SE: of the fused map, in even shares. Sigma: share of the pixel range."
-    return "\n".join([f"{result.label}: {described(result.maps)}", aligned(lines), *reasons, foot])
+    turned = len(result.maps.layers) > max(6, len(rows))
+    return as_table(f"{result.label}: {described(result.maps)}", lines, *reasons, foot, turned=turned)
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
     shares = ["dead" if layer in row["dead"] else f"{share:.1%}" for layer, share in row["energy"].items()]
     return [row["image"], *shares, *("—" if row[key] is None else f"{row[key]:.{digits}f}" for key, digits in (("peak", 2), ("standard_error", 3)))]
-
-
-def _reasons(rows: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
-    return [(row["image"], layer, reason) for row in rows for layer, reason in row["dead"].items()]

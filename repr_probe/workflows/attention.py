@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -31,7 +31,12 @@ class Attended:
     @property
     def label(self) -> str:
         """The name, with a word on weights that nobody has trained."""
-        return labelled(self.name, self.maps.settings["identity"])
+        return labelled(self.name, self.settings["identity"])
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Everything that makes the numbers, and what was found of the network's attention."""
+        return {**self.maps.settings, **{name: getattr(self.maps, name) for name in ("query", "n_blocks", "n_heads", "n_prefix")}}
 
 
 def attention(

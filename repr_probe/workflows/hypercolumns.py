@@ -44,7 +44,12 @@ class Decomposed:
     @property
     def label(self) -> str:
         """The name, with a word on weights that nobody has trained."""
-        return self.name if self.name == RANDOM else labelled(self.name, self.pca.settings["identity"])
+        return self.name if self.name == RANDOM else labelled(self.name, self.settings["identity"])
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Everything that makes the numbers."""
+        return self.pca.settings
 
 
 def hypercolumns(

@@ -38,7 +38,12 @@ class Saliency:
     @property
     def label(self) -> str:
         """The name, with a word on weights that nobody has trained."""
-        return labelled(self.name, self.maps.settings["identity"])
+        return labelled(self.name, self.settings["identity"])
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Everything that makes the numbers."""
+        return self.maps.settings
 
 
 def saliency(

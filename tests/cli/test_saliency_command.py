@@ -60,7 +60,7 @@ def test_preset_layers_and_a_second_checkpoint(run, photos, tmp_path):
         (("--target", "similar-to=none.jpg"), 1, "image must be a file or a folder of images; got none.jpg"),
         (("--layers", "stage9"), 2, "layer must be a layer of timm:test_resnet; got 'stage9'; nearest: stage"),
         (("--engine", "captum"), 2, "method must be gradcam for the captum engine"),
-        (("--out", "maps.png"), 2, "the file of maps must end in .npz; got 'maps.png'"),
+        (("--out", "maps.png"), 2, "the file of arrays must end in .npz; got 'maps.png'"),
         (("--figure", "maps.npz"), 2, "maps.npz"),
         (("--json", "--csv"), 2, "the output must be one of"),
         (("--reference", "a", "--reference", "b"), 2, "reference must be one a checkpoint, in their order; got 2 for 1"),
