@@ -182,6 +182,13 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _command(given: argparse.Namespace) -> str:
+    """What was asked, without the places of this machine."""
+    paths = [f"--{name} {name.upper()}" for name in ("features", "peers") if getattr(given, name)]
+    chosen = [f"--only {word}" for word in given.only] + [f"--limit {given.limit}"] * bool(given.limit)
+    return " ".join(["python tests/benchmarks/peers.py", *paths, *chosen, f"--repeats {given.repeats} --threads {given.threads}"])
+
+
 def main() -> int:
     given = arguments()
     wanted = [row for row in ROWS if not given.only or any(word.lower() in f"{row.peer} {row.call}".lower() for word in given.only)]
@@ -199,9 +206,9 @@ def main() -> int:
             done.append(bench.row(row))
             sys.stderr.write(f"{line(done[-1])}  [{time.perf_counter() - start:.0f} s]\n")
     print("\n".join([_HEAD, *map(line, done), "", *(f"- {name}: {words}" for name, words in about.items())]))
-    print("\n".join(["", "Behind:", *(f"- {text}" for text in behind(done))]))
+    print("\n".join(["", "Behind the tool:", *(f"- {text}" for text in behind(done) or ["nowhere"])]))
     if given.json:
-        record = {"command": " ".join(["python", "tests/benchmarks/peers.py", *sys.argv[1:]]), "date": time.strftime("%Y-%m-%d"),
+        record = {"command": _command(given), "date": time.strftime("%Y-%m-%d"),
                   "machine": machine(), "threads": given.threads, "repeats": given.repeats, "features": about, "rows": done}  # fmt: skip
         given.json.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return 0
