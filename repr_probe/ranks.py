@@ -84,6 +84,18 @@ class Ranks:
         if there is not shared:
             shared.copy_(there)
 
+    def whole(self, part: np.ndarray, n: int) -> np.ndarray:
+        """(n, ...) on all ranks, of which each has its `run_of(n)` as `part`; of one type on all."""
+        if self.world_size == 1:
+            return part
+        import numpy as np
+
+        whole = np.zeros((n, *part.shape[1:]), part.dtype)
+        start, stop = self.run_of(n)
+        whole[start:stop] = part
+        self.sum(whole)
+        return whole
+
     def merge(self, part: T, merged: Callable[[T, T], T]) -> T:
         """On rank 0 the merged parts of all ranks, pairwise by a binary tree; elsewhere what came together on the way."""
         import torch.distributed as dist

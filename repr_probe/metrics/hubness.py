@@ -13,6 +13,7 @@ from repr_probe.metrics.class_rivals import require_two_classes
 from repr_probe.metrics.row_neighbours import nearest_rows
 from repr_probe.metrics.rows import Rows
 from repr_probe.metrics.states import GeometryStates, Options
+from repr_probe.ranks import ALONE, Ranks
 
 HUB_K = 10
 PURITY_K = (1, 10, 50)
@@ -30,20 +31,24 @@ class Neighbourhoods:
     n: int
 
 
-def neighbourhoods(rows: Rows, codes: np.ndarray | None, *, k: int = HUB_K, purity: tuple[int, ...] = PURITY_K, device: str = "cpu") -> Neighbourhoods:
-    """One search for both. rows: of unit length; codes (N,): labels, or None for hubness alone."""
+def neighbourhoods(
+    rows: Rows, codes: np.ndarray | None, *, k: int = HUB_K, purity: tuple[int, ...] = PURITY_K, device: str = "cpu", ranks: Ranks = ALONE
+) -> Neighbourhoods:
+    """One search for both. rows: of unit length; codes (N,): labels, or None for hubness alone. Each rank searches for its part of the rows."""
     n = len(rows)
-    cuts = tuple(cut for cut in {k, *(purity if codes is not None else ())} if cut < n)
+    kept = [cut for cut in purity if codes is not None and cut < n]
+    cuts = tuple(cut for cut in {k, *kept} if cut < n)
     if not cuts:
         return Neighbourhoods(None, {}, n)
-    occurrences, same = np.zeros(n, np.int64), {cut: 0 for cut in purity if codes is not None and cut < n}
-    for start, index in nearest_rows(rows, max(cuts), cuts=cuts, device=device):
+    occurrences, same = np.zeros(n, np.int64), np.zeros(len(kept), np.int64)
+    for start, index in nearest_rows(rows, max(cuts), cuts=cuts, part=ranks.run_of(n), device=device):
         occurrences += np.bincount(index[:, :k].ravel(), minlength=n)
         if codes is not None:
             equal = codes[index] == codes[start : start + len(index), None]
-            for cut in same:
-                same[cut] += int(equal[:, :cut].sum())
-    return Neighbourhoods(occurrences if k < n else None, same, n)
+            same += [int(equal[:, :cut].sum()) for cut in kept]
+    ranks.sum(occurrences)
+    ranks.sum(same)
+    return Neighbourhoods(occurrences if k < n else None, dict(zip(kept, same.tolist(), strict=True)), n)
 
 
 @dataclass(frozen=True)

@@ -29,32 +29,30 @@ _GROUP = 8  # columns of a tile that are compared with the best so far by their 
 _LEAST = -(1 << 63)
 _LOW = (1 << 32) - 1
 _SIGN = 0x7FFFFFFF
-_GRID = 2.0**30
 
 
 @dataclass(frozen=True, eq=False)
 class Neighbours:
-    """cosines (n_queries, k) float32 in descending order; index (n_queries, k) int64 rows of the bank, equal cosines by index."""
+    """cosines (n_queries, k) in descending order; index (n_queries, k) int64 rows of the bank, equal cosines by index."""
 
     cosines: np.ndarray
     index: np.ndarray
 
 
-def nearest(
-    bank: Rows, queries: Rows, k: int, *, own: np.ndarray | None = None, precise: bool = False, device: str = "cpu", memory: int = MEMORY
-) -> Neighbours:
-    """The k rows of `bank` with the largest cosine to each row of `queries`; both of unit length (`Rows(unit=True)`).
+def nearest(bank: Rows, queries: Rows, k: int, *, own: np.ndarray | None = None, device: str = "cpu", memory: int = MEMORY) -> Neighbours:
+    """The k rows of `bank` with the largest cosine to each row of `queries`, by float32 products; both of unit length (`Rows(unit=True)`).
 
-    Rows of other lengths are ranked by their products, which `cosines` then holds (`row_neighbours` ranks distances so).
+    Rows of other lengths are ranked by their products, which `cosines` then holds (`row_neighbours` ranks distances so, and settles what
+    the rounding of these products leaves open).
 
     own: (n_queries,) the bank row that each query is, and that is therefore no neighbour of it (leave-one-out).
-    precise: cosines are float64 products rounded to multiples of 2⁻³⁰ and to float32, so neither tiles nor device show in them; else
-    float32 products.
     memory: bytes for blocks and tiles; a bank of any length is streamed from disk once for every block of queries that fits.
     """
     import torch
 
-    tiles = _Tiles(bank, queries, k, own, precise, torch.device(device), memory)
+    if not len(queries):
+        return Neighbours(np.empty((0, k), np.float32), np.empty((0, k), np.int64))
+    tiles = _Tiles(bank, queries, k, own, torch.device(device), memory)
     try:
         with matmul_precision("highest"):
             keys = tiles.search()
@@ -71,21 +69,20 @@ class _Tiles:
     every step, which on a busy machine costs more than the product.
     """
 
-    def __init__(self, bank: Rows, queries: Rows, k: int, own: np.ndarray | None, precise: bool, device: torch.device, memory: int) -> None:
+    def __init__(self, bank: Rows, queries: Rows, k: int, own: np.ndarray | None, device: torch.device, memory: int) -> None:
         import torch
 
         self.bank, self.queries, self.k, self.device = bank, queries, k, device
-        self.own, self.precise = own, precise
-        self.dtype = torch.float64 if precise else torch.float32
+        self.own = own
         self.threads = torch.get_num_threads() if device.type == "cpu" else 1
-        size, width = (24 if precise else 8), bank.n_features  # bytes of a tile's entry with its copies; of a row's numbers with theirs
+        size, width = 8, bank.n_features  # bytes of a tile's entry with its copies; of a row's numbers with theirs
         self.bank_block = int(np.clip(memory // (4 * 16 * width), 64, _BANK_BLOCK))
         self.tile = int(np.clip(memory // (4 * size * self.bank_block * self.threads), 1, _QUERY_TILE))
         self.query_block = max(self.tile, memory // (2 * (16 * width + 16 * k)))
         self.rooms: SimpleQueue[torch.Tensor] = SimpleQueue()  # of cosines, one a thread: freed ones would pile up in the allocator's arenas
         largest = min(self.tile, len(queries)) * min(self.bank_block, len(bank))
         for _ in range(self.threads):
-            self.rooms.put(torch.empty(largest, dtype=self.dtype, device=device))
+            self.rooms.put(torch.empty(largest, device=device))
 
     def search(self) -> torch.Tensor:
         """(n_queries, k) int64 keys, best first."""
@@ -106,10 +103,10 @@ class _Tiles:
         return torch.cat(found)
 
     def load(self, rows: Rows, start: int, stop: int) -> torch.Tensor:
-        """Rows start..stop in the dtype of the search, without all of them in float64 at a time."""
+        """Rows start..stop in float32, without all of them in float64 at a time."""
         import torch
 
-        loaded = torch.empty(stop - start, rows.n_features, dtype=self.dtype, device=self.device)
+        loaded = torch.empty(stop - start, rows.n_features, device=self.device)
         for place in range(start, stop, _LOADED):
             part = rows.block(place, min(place + _LOADED, stop))
             loaded[place - start : place - start + len(part)] = torch.from_numpy(part)
@@ -117,28 +114,20 @@ class _Tiles:
 
     def merge(self, tile: _Tile, columns: torch.Tensor, start: int) -> None:
         """Put one more block of the bank into the best keys of these queries."""
-        import torch
-
         room = self.rooms.get()
         cosines = self.cosines(tile, columns, start, room)
         keys = None if tile.best.shape[1] < self.k else _above(cosines, tile.worst, start)
         if keys is None:
-            if self.precise:  # the largest values may tie with others: only keys know which go first
-                place = torch.arange(start, start + columns.shape[1], device=self.device).expand_as(cosines)
-                keys = _largest(_keys(cosines, place), self.k)[0]
-            else:
-                keys = _keys(*_largest(cosines, self.k, start))
+            keys = _keys(*_largest(cosines, self.k, start))
         tile.add(keys, self.k)
         self.rooms.put(room)
 
     def cosines(self, tile: _Tile, columns: torch.Tensor, start: int, room: torch.Tensor) -> torch.Tensor:
-        """(queries of the tile, columns) float32, -inf where a query is the column itself; written into `room`."""
+        """(queries of the tile, columns), -inf where a query is the column itself; written into `room`."""
         import torch
 
         shape = len(tile.rows), columns.shape[1]
         cosines = torch.mm(tile.rows, columns, out=room[: shape[0] * shape[1]].view(shape))
-        if self.precise:
-            cosines = cosines.mul_(_GRID).round_().div_(_GRID).float()  # float32 alone would keep the noise of a cosine of 0
         if self.own is not None:
             own = torch.from_numpy(self.own[tile.first : tile.first + len(tile.rows)] - start).to(self.device)
             row = torch.arange(len(own), device=self.device)

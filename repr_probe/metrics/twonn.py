@@ -13,6 +13,7 @@ from repr_probe.features.door import as_features
 from repr_probe.metrics.row_neighbours import nearest_rows, squared_distances
 from repr_probe.metrics.rows import Rows
 from repr_probe.metrics.states import GeometryStates, Options
+from repr_probe.ranks import ALONE, Ranks
 
 KEPT = 0.9  # share of the smallest ratios that the fit uses
 
@@ -56,16 +57,21 @@ def first_of_equals(rows: Rows) -> np.ndarray:
     return np.fromiter(seen.values(), np.int64, len(seen))
 
 
-def neighbour_ratios(rows: Rows, *, device: str = "cpu") -> np.ndarray:
-    """(n,) ln(r₂/r₁) of all rows with r₁ > 0; rows must differ. Raises UndefinedMeasure below three rows."""
-    if len(rows) < 3:
-        raise UndefinedMeasure(f"needs 3 different rows; got {len(rows)}")
-    parts = []
-    for start, index in nearest_rows(rows, 2, device=device):
-        square = np.sort(squared_distances(rows, np.arange(start, start + len(index)), index), axis=1)
-        square = square[square[:, 0] > 0]
-        parts.append(0.5 * np.log(square[:, 1] / square[:, 0]))
-    return np.concatenate(parts)
+def neighbour_ratios(rows: Rows, *, device: str = "cpu", ranks: Ranks = ALONE) -> np.ndarray:
+    """(n,) ln(r₂/r₁) of all rows with r₁ > 0; rows must differ. Each rank searches for its part of the rows, and all get the whole.
+
+    Raises UndefinedMeasure below three rows.
+    """
+    n = len(rows)
+    if n < 3:
+        raise UndefinedMeasure(f"needs 3 different rows; got {n}")
+    square = np.zeros((n, 2))
+    for start, index in nearest_rows(rows, 2, part=ranks.run_of(n), device=device):
+        own = np.arange(start, start + len(index))
+        square[own] = np.sort(squared_distances(rows.select(own), rows, index), axis=1)
+    ranks.sum(square)
+    square = square[square[:, 0] > 0]
+    return 0.5 * np.log(square[:, 1] / square[:, 0])
 
 
 def likelihood(ratios: np.ndarray) -> float:
@@ -90,9 +96,9 @@ def dimension_of(ratios: np.ndarray) -> TwoNN:
     return TwoNN(mle, slope(ratios), mle / float(np.sqrt(len(ratios))), len(ratios))
 
 
-def decimated(rows: Rows, parts: int, *, seed: int = 0, device: str = "cpu") -> float:
+def decimated(rows: Rows, parts: int, *, seed: int = 0, device: str = "cpu", ranks: Ranks = ALONE) -> float:
     """Mean of the maximum-likelihood dimension over `parts` disjoint random parts of the rows: the same cloud at a larger scale."""
     if len(rows) < 3 * parts:
         raise UndefinedMeasure(f"needs {3 * parts} different rows; got {len(rows)}")
     shares = np.array_split(np.random.default_rng(seed).permutation(len(rows)), parts)
-    return float(np.mean([likelihood(neighbour_ratios(rows.select(np.sort(share)), device=device)) for share in shares]))
+    return float(np.mean([likelihood(neighbour_ratios(rows.select(np.sort(share)), device=device, ranks=ranks)) for share in shares]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -11,10 +11,12 @@ import numpy as np
 
 from repr_probe.errors import InputError
 from repr_probe.metrics.neighbours import MEMORY, Neighbours, nearest
+from repr_probe.metrics.row_neighbours import settled
 from repr_probe.probes.devices import resolve_device
 from repr_probe.probes.labelled_rows import TOP5_CLASSES, Split, open_split
 from repr_probe.probes.probe_result import ProbeResult, frozen, scored
 from repr_probe.probes.votes import Votes, count_votes
+from repr_probe.ranks import ALONE, Ranks
 
 
 class Setting(NamedTuple):
@@ -34,7 +36,6 @@ PRESETS: Mapping[str, Setting] = MappingProxyType({
 })  # fmt: skip
 SWEEP_K = (1, 5, 10, 20, 50, 100, 200)
 SWEEP_TEMPERATURES = (0.07, 0.1)
-LEVEL = 1e-6  # cosines this near each other are apart by little more than the float32 in which they are kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,10 +126,14 @@ def checked_temperature(temperature: Any) -> float | None:
 
 def knn_settings(
     bank: Any, bank_labels: Any, queries: Any, query_labels: Any, settings: Sequence[Setting], *,
-    preset: str = "own", device: str = "auto", memory: int = MEMORY,
+    preset: str = "own", device: str = "auto", memory: int = MEMORY, ranks: Ranks = ALONE,
 ) -> tuple[KnnResult, ...]:  # fmt: skip
-    """`knn` at each of `settings` from one search; `preset` names those settings that equal it."""
+    """`knn` at each of `settings` from one search; `preset` names those settings that equal it.
+
+    ranks: the processes of a job, each calling this on the same features: queries are dealt, and all get the results.
+    """
     split = open_split(bank, bank_labels, queries, query_labels, ("bank", "queries"), unit=True)
+    ranks.require_alike(bank=split.train.mark, queries=split.test.mark)
     alone = split.test is split.train
     n_bank = len(split.train) - alone
     if n_bank < 1:
@@ -137,45 +142,36 @@ def knn_settings(
     largest = max(one.k for one in settings)
     if largest > n_bank:
         notes.append(f"k is {n_bank}, all the bank has, in place of {largest}")
-    found = _Search(split, max(one.k for one in usable), resolve_device(device), memory)
-    counted = found.votes(usable)
-    if found.n_level:
-        notes.append(
-            f"the cosines to all neighbours agree to {LEVEL:g} for {found.n_level} of {len(split.test)} queries: the features lie in nearly one "
-            "direction, and which neighbours come first is rounding; take their mean off before asking for neighbours"
-        )
+    search = _Search(split, max(one.k for one in usable), resolve_device(ranks.device_name(device)), memory)
+    n = len(split.test)
+    counted = [votes.together(ranks, n) for votes in search.votes(usable, *ranks.run_of(n))]
     return tuple(_result(split, one, votes, preset, tuple(notes)) for one, votes in zip(usable, counted, strict=True))
 
 
 class _Search:
-    """Neighbours in float32, and once more in float64 for the queries whose answer a rounding could have decided."""
+    """Neighbours by float32 products, and by exact distances for the queries whose answer a rounding could have decided."""
 
     def __init__(self, split: Split, k: int, device: str, memory: int) -> None:
-        self.split, self.device, self.memory = split, device, memory
-        self.own = np.arange(len(split.train)) if split.test is split.train else None
-        self.n_level = 0  # queries whose neighbours, searched in float64, are still as good as equally near
-        self.k = min(k + 1, len(split.train) - (self.own is not None))  # one more shows whether the k-th place is contested
+        self.split = split
+        self.where: dict[str, Any] = {"device": device, "memory": memory}
+        self.alone = split.test is split.train
+        self.k = min(k + 1, len(split.train) - self.alone)  # one more shows whether the k-th place is contested
 
-    def votes(self, settings: Sequence[Setting]) -> list[Votes]:
-        neighbours = self.neighbours(np.arange(len(self.split.test)), precise=False)
-        counted = [self.count(neighbours, self.split.test.codes, one) for one in settings]
+    def votes(self, settings: Sequence[Setting], start: int, stop: int) -> list[Votes]:
+        """Of queries start..stop, at each setting."""
+        which = np.arange(start, stop)
+        counted = self.count(nearest, which, settings)
         doubtful = np.flatnonzero(np.logical_or.reduce([votes.doubtful for votes in counted]))
         if len(doubtful):
-            again = self.neighbours(doubtful, precise=True)
-            self.n_level = int((again.cosines[:, 0] - again.cosines[:, -1] < LEVEL).sum())
-            for one, votes in zip(settings, counted, strict=True):
-                settled = self.count(again, self.split.test.codes[doubtful], one)
-                votes.winner[doubtful], votes.rank[doubtful], votes.n_voted[doubtful] = settled.winner, settled.rank, settled.n_voted
+            for votes, sure in zip(counted, self.count(settled, which[doubtful], settings), strict=True):
+                votes.winner[doubtful], votes.rank[doubtful], votes.n_voted[doubtful] = sure.winner, sure.rank, sure.n_voted
         return counted
 
-    def neighbours(self, which: np.ndarray, *, precise: bool) -> Neighbours:
-        whole = len(which) == len(self.split.test)
-        rows = self.split.test.rows if whole else self.split.test.rows.select(which)
-        own = None if self.own is None else self.own[which]
-        return nearest(self.split.train.rows, rows, self.k, own=own, precise=precise, device=self.device, memory=self.memory)
-
-    def count(self, neighbours: Neighbours, codes: np.ndarray, one: Setting) -> Votes:
-        return count_votes(neighbours, self.split.train.codes, codes, len(self.split.class_names), one.k, one.temperature)
+    def count(self, search: Callable[..., Neighbours], which: np.ndarray, settings: Sequence[Setting]) -> list[Votes]:
+        train, test, n_classes = self.split.train, self.split.test, len(self.split.class_names)
+        rows = test.rows if len(which) == len(test) else test.rows.select(which)
+        found = search(train.rows, rows, self.k, own=which if self.alone else None, **self.where)
+        return [count_votes(found, train.codes, test.codes[which], n_classes, one.k, one.temperature) for one in settings]
 
 
 def _result(split: Split, one: Setting, votes: Votes, preset: str, notes: tuple[str, ...]) -> KnnResult:

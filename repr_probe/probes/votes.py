@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from repr_probe.metrics.neighbours import ROUNDING, Neighbours
+from repr_probe.ranks import Ranks
 
 _CHUNK_NUMBERS = 1 << 22  # scores held at a time, (queries, classes)
 
@@ -24,16 +25,21 @@ class Votes:
     n_voted: np.ndarray
     doubtful: np.ndarray
 
+    def together(self, ranks: Ranks, n: int) -> Votes:
+        """Of all n queries, on all ranks, of which each has those of its `run_of(n)`."""
+        winner, rank, n_voted = (ranks.whole(column, n) for column in (self.winner, self.rank, self.n_voted))
+        return Votes(winner, rank, n_voted, ranks.whole(self.doubtful.view(np.uint8), n).view(bool))
+
 
 def count_votes(neighbours: Neighbours, bank_codes: np.ndarray, codes: np.ndarray, n_classes: int, k: int, temperature: float | None) -> Votes:
     """Each of the k nearest votes for its class with weight exp(cosine / temperature), or 1 (temperature None).
 
     Classes are ranked by score, equal scores by their nearest neighbour, equal neighbours by the lower class; classes without a vote have no
-    rank. codes: (n,) true classes.
+    rank. Only differences of a query's cosines count. codes: (n,) true classes.
     """
     step = max(1, _CHUNK_NUMBERS // n_classes)
     parts = []
-    for start in range(0, len(codes), step):
+    for start in range(0, max(1, len(codes)), step):
         cosines, index = (part[start : start + step] for part in (neighbours.cosines, neighbours.index))
         parts.append(_count(cosines, bank_codes[index[:, :k]], codes[start : start + step], n_classes, k, temperature))
     return Votes(*(np.concatenate(column) for column in zip(*parts, strict=True)))

@@ -319,8 +319,54 @@ def test_a_device_without_room_is_said_in_one_line(monkeypatch):
         knn(*blobs())
 
 
-def test_features_in_one_direction_are_noted():
-    rng = np.random.default_rng(0)
-    bank, labels = rng.normal(size=(60, 8)), np.arange(60) % 3
-    assert not any("one direction" in note for note in knn(bank, labels, k=5).notes)
-    assert any("60 of 60 queries" in note for note in knn(bank + 1e6, labels, k=5).notes)
+def in_one_direction(spread, seed=0, n_bank=300, n_queries=80, width=8):
+    """Classes that lie `spread` apart, far from the origin."""
+    bank, bank_codes, queries, codes = blobs(n_bank, n_queries, n_classes=6, width=width, noise=1.0, seed=seed)
+    far = np.linspace(1.0, 2.0, width)
+    return far + spread * bank.astype(float), bank_codes, far + spread * queries.astype(float), codes
+
+
+def by_distances(bank, bank_codes, queries, codes, k, temperature):
+    """(top-5 hits, predictions) by loops over distances of unit rows in long doubles."""
+    bank, queries = (unit(rows.astype(np.longdouble)) for rows in (bank, queries))
+    five, predicted = [], []
+    for query, code in zip(queries, codes, strict=True):
+        square = np.square(bank - query).sum(1)
+        score, near = {}, np.argsort(square, kind="stable")[:k]
+        for row in near:
+            score[bank_codes[row]] = score.get(bank_codes[row], 0.0) + np.exp((square[near[0]] - square[row]) / (2 * temperature))
+        closest = {one: next(place for place, row in enumerate(near) if bank_codes[row] == one) for one in score}
+        ranking = sorted(score, key=lambda one: (-score[one], closest[one]))
+        predicted.append(ranking[0])
+        five.append(code in ranking[:5])
+    return np.array(five), np.array(predicted)
+
+
+@pytest.mark.parametrize("spread", [1e-2, 1e-4, 1e-6, 1e-8])
+@pytest.mark.parametrize("setting", [(1, 0.07), (5, 0.1), (40, 0.07)])
+def test_features_in_one_direction_are_ranked_exactly(spread, setting):
+    """Centre vector norms up to 1 - 1e-16: cosines in float32, and from about 1e-8 on in float64, are all 1."""
+    rows = in_one_direction(spread)
+    five, predicted = by_distances(*rows, *setting)
+    assert np.linalg.norm(unit(rows[0]).mean(0)) > 0.999
+    for memory in (1, 1 << 26):
+        (found,) = knn_sweep(*rows, k=[setting[0]], temperature=[setting[1]], memory=memory)
+        assert np.array_equal(found.predictions, predicted)
+        assert np.array_equal(found.top5_hits, five)
+    assert found.notes == ()
+    assert found.top1 > 0.3, "far above 1 in 6"
+
+
+def test_features_in_one_direction_leave_themselves_out():
+    bank, codes, *_ = in_one_direction(1e-7, n_bank=50)
+    found = knn(bank, codes, k=3)
+    alone = [by_distances(np.delete(bank, row, 0), np.delete(codes, row), bank[row : row + 1], codes[row : row + 1], 3, 0.1)[1] for row in range(50)]
+    assert np.array_equal(found.predictions, np.concatenate(alone))
+
+
+def test_rounding_alone_would_misplace_neighbours_in_one_direction(monkeypatch):
+    from repr_probe.probes import knn as module
+
+    rows = in_one_direction(1e-6)
+    monkeypatch.setattr(module, "settled", module.nearest)
+    assert (knn(*rows, k=5).predictions != by_distances(*rows, 5, 0.1)[1]).any()
