@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from repr_probe.progress import reporting
+from repr_probe.progress import duration, reporting
 
 from .failures import one_line
 
 SECONDS_BETWEEN_LINES = 10.0
+_MARKS = 6  # lines in the minute that a rate is taken from
 
 
 def shown(quiet: bool) -> AbstractContextManager[None]:
@@ -23,34 +25,30 @@ def shown(quiet: bool) -> AbstractContextManager[None]:
 
 
 class LineReporter:
-    """For log files: notes as they come, and at most every ten seconds how far a task is and how long it has to go."""
+    """For log files: notes as they come, and at most every ten seconds how far a task is and how long it has to go.
+
+    The rate is that of the last minute: what an earlier run had done already, or a cache gives, is no promise for the rest.
+    """
 
     @contextmanager
     def task(self, description: str, total: int | None) -> Iterator[Callable[[int], None]]:
-        begun = last = time.monotonic()
+        marks = deque([(time.monotonic(), 0)], maxlen=_MARKS)
         done = 0
 
         def advance(steps: int) -> None:
-            nonlocal last, done
+            nonlocal done
             done += steps
-            if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
-                last = time.monotonic()
-                share = f" ({done / total:.0%}, {_duration((last - begun) * (total - done) / done)} to go)" if total and done else ""
+            now, (last, _), (begun, before) = time.monotonic(), marks[-1], marks[0]
+            if now - last >= SECONDS_BETWEEN_LINES:
+                marks.append((now, done))
+                left = f", {duration((now - begun) * (total - done) / (done - before))} to go" if total and done > before else ""
+                share = f" ({done / total:.0%}{left})" if total else ""
                 self.note(f"{description}: {done:,}{f' of {total:,}' if total else ''}{share}")
 
         yield advance
 
     def note(self, text: str) -> None:
         print(one_line(text), file=sys.stderr, flush=True)
-
-
-def _duration(seconds: float) -> str:
-    """In the largest unit that leaves a number to read.
-
-    >>> _duration(41.2), _duration(600.0), _duration(90_000.0)
-    ('41 s', '10 min', '25.0 h')
-    """
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 class BarReporter:

@@ -86,10 +86,18 @@ class ExtractionPass:
         module, total = self.encoder.module, last - first
         with progress.task(f"extracting {self.encoder.name}", total) as advance, closing(batches), exact_pass(module, self.device):
             advance(start - first)
+            forecast = progress.Forecast(last - start, self._forecast)
             for batch in batches:
                 self._write(writers, start, self._forward(writers, batch))
                 start += len(batch)
                 advance(len(batch))
+                forecast.advance(len(batch))
+
+    def _forecast(self, seconds: float, rate: float) -> str:
+        return (
+            f"extracting {rate * seconds:,.0f} images takes about {progress.duration(seconds)} ({rate:.3g} a second here); "
+            "stopped, it goes on where it was; --limit N draws N images instead"
+        )
 
     def _forward(self, writers: dict[str, StoreWriter], batch: torch.Tensor) -> dict[str, np.ndarray]:
         """{layer: (batch, 1 + n_views, n_features)}; each view is a forward of its own, so that memory stays that of one batch."""

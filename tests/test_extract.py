@@ -65,6 +65,20 @@ class Untouchable:
         return getattr(self._encoder, name)
 
 
+def test_a_long_extraction_says_what_it_takes(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(progress.Forecast, "MEASURED_SECONDS", 0.0)
+    told = Recorder()
+    with progress.reporting(told):
+        extract_features(tiny.tiny_encoder(), dataset, store=tmp_path, batch_size=7, workers=0)
+        assert told.notes == [], "24 tiny images are no long work"
+        monkeypatch.setattr(progress, "SLOW_SECONDS", 0.0)
+        extract_features(tiny.tiny_encoder(), dataset, store=tmp_path, batch_size=7, workers=0, fresh=True)
+    assert len(told.notes) == 1
+    start, end = "extracting 24 images takes about 0 s (", " a second here); stopped, it goes on where it was; --limit N draws N images instead"
+    assert told.notes[0].startswith(start)
+    assert told.notes[0].endswith(end)
+
+
 def test_values_are_those_of_a_bare_loop(dataset, tmp_path):
     encoder = tiny.tiny_encoder()
     (store,) = extract_features(encoder, dataset, store=tmp_path, batch_size=7)

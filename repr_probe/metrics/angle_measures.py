@@ -15,6 +15,7 @@ from repr_probe.metrics.inference import jackknife_interval, means_without_each,
 from repr_probe.metrics.measurement import Measurement
 from repr_probe.metrics.measuring import IntervalPlan, measure, no_interval
 from repr_probe.metrics.pair_sums import PairTotals, sensitivity
+from repr_probe.metrics.pass_cost import announce_pass
 from repr_probe.metrics.states import GeometryStates
 
 _HISTOGRAM = no_interval("read off a histogram of dependent pairs: no interval method")
@@ -31,7 +32,10 @@ class _Entry:
 def angle_measures(states: GeometryStates, keys: Iterable[str]) -> dict[str, Measurement]:
     """Measurements of the keys that need angles. The pair pass (or the sample) runs once, on first use."""
     table = _table(states)
-    return {key: measure(key, table[key].value, table[key].plan, table[key].n) for key in keys if key in table}
+    wanted = [key for key in keys if key in table]
+    if wanted and states.options.pairs is None:
+        announce_pass(states)
+    return {key: measure(key, table[key].value, table[key].plan, table[key].n) for key in wanted}
 
 
 def _table(states: GeometryStates) -> dict[str, _Entry]:

@@ -33,6 +33,20 @@ def test_log_files_get_an_occasional_line(capsys, monkeypatch):
     ]  # fmt: skip
 
 
+def test_the_time_to_go_is_that_of_the_last_minute(capsys, monkeypatch):
+    """An extraction that goes on at image 900 of 1,000 does not promise to be done at once."""
+    now = [0.0]
+    monkeypatch.setattr(display.time, "monotonic", lambda: now[0])
+    with LineReporter().task("extracting", 2000) as advance:
+        advance(900)
+        for _ in range(8):
+            now[0] += 10.0
+            advance(10)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "extracting: 910 of 2,000 (46%, 12 s to go)", "all that is known by then"
+    assert lines[-1] == "extracting: 980 of 2,000 (49%, 17 min to go)"
+
+
 def test_bars_nest_take_any_text_and_leave_nothing_open(monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
