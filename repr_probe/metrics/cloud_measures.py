@@ -79,7 +79,7 @@ class _Cloud:
         mean, variance = self.states.unit_column_moments
         spread = np.sqrt(variance)
         weight = np.divide(0.5, spread, out=np.zeros_like(spread), where=spread > 0) / self.states.features.n_features
-        return row_pass(Rows(self.states.features.values), mean, self._tilt(mean), weight)
+        return row_pass(Rows(self.states.features.values), mean, self._tilt(mean), weight, self.states.algebra)
 
     def _tilt(self, mean_unit: np.ndarray) -> np.ndarray:
         """∂ norm_alignment/∂m up to scale, (D,): Σ (rᵢ - r̄) uᵢ/n with r the norms, which is mean x - r̄ m over the non-zero rows."""

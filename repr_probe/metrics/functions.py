@@ -14,7 +14,7 @@ from repr_probe.features.door import as_features
 from repr_probe.metrics.centroids import Centroids, centroid_rank_of
 from repr_probe.metrics.class_measures import d_prime_of
 from repr_probe.metrics.rows import Rows
-from repr_probe.metrics.spectrum import Spectrum, rankme_from_sigma, spectrum_of
+from repr_probe.metrics.spectrum import Spectrum, rankme_from_sigma, second_moment, spectrum_of
 from repr_probe.metrics.states import GeometryStates, Options
 from repr_probe.metrics.view_pairs import view_pairs
 
@@ -43,10 +43,7 @@ def _spectrum(features: Any, *, center: bool, normalize: bool) -> tuple[Geometry
         raise UndefinedMeasure(f"needs 2 rows; got {len(rows)}")
     if center:
         return states, states.spectrum(unit=normalize, center=True)
-    gram = np.zeros((rows.n_features,) * 2)
-    for _, block in rows.blocks():
-        gram += block.T @ block
-    return states, spectrum_of(gram, len(rows), n_features=states.features.n_features, vectors=False)
+    return states, spectrum_of(second_moment(rows), len(rows), n_features=states.features.n_features, vectors=False)
 
 
 def anisotropy(features: Any, *, center: bool = False, normalize: bool = False) -> float:

@@ -10,41 +10,61 @@ from __future__ import annotations
 
 import numpy as np
 
+from repr_probe.metrics.algebra import HOST, Algebra, Array
 from repr_probe.metrics.rows import Rows
 
 
-class LiftedGram:
-    """Σ v vᵀ over rows, v = (x - reference, ‖x - reference‖², 1); reference (n_features,)."""
+class Lift:
+    """x -> (x - reference, ‖x - reference‖², 1), where `algebra` works; reference (n_features,)."""
 
-    def __init__(self, reference: np.ndarray, matrix: np.ndarray | None = None) -> None:
-        self.reference = np.asarray(reference, np.float64)
-        size = len(self.reference) + 2
-        self.matrix = np.zeros((size, size)) if matrix is None else matrix
-        self._product: np.ndarray | None = None
+    def __init__(self, reference: Array, algebra: Algebra = HOST) -> None:
+        self.algebra = algebra
+        self.reference = algebra.asarray(reference)
 
-    def lift(self, block: np.ndarray) -> np.ndarray:
+    def lift(self, block: Array) -> Array:
         """(rows, D) -> (rows, D + 2)."""
-        lifted = np.empty((len(block), block.shape[1] + 2))
-        np.subtract(block, self.reference, out=lifted[:, :-2])
-        return _with_tail(lifted)
+        lifted = self.algebra.empty(len(block), block.shape[1] + 2)
+        self.algebra.xp.subtract(block, self.reference, out=lifted[:, :-2])
+        return self._with_tail(lifted)
 
-    def lift_rows(self, rows: Rows, start: int, stop: int) -> np.ndarray:
+    def lift_rows(self, rows: Rows, start: int, stop: int) -> Array:
         """The same for rows start..stop of `rows`, read straight into place."""
-        lifted = np.empty((stop - start, rows.n_features + 2))
-        rows.block(start, stop, out=lifted[:, :-2])
+        lifted = self.algebra.empty(stop - start, rows.n_features + 2)
+        self.algebra.read(rows, start, stop, out=lifted[:, :-2])
         lifted[:, :-2] -= self.reference
-        return _with_tail(lifted)
+        return self._with_tail(lifted)
 
-    def add(self, lifted: np.ndarray) -> None:
+    def _with_tail(self, lifted: Array) -> Array:
+        lifted[:, -2] = self.algebra.xp.einsum("ij,ij->i", lifted[:, :-2], lifted[:, :-2])
+        lifted[:, -1] = 1.0
+        return lifted
+
+
+class LiftedGram(Lift):
+    """Σ v vᵀ over rows, v = (x - reference, ‖x - reference‖², 1); reference (n_features,).
+
+    Rows are added where `algebra` works; `settle` brings the sum home, and what follows from it is computed there.
+    """
+
+    def __init__(self, reference: Array, matrix: np.ndarray | None = None, algebra: Algebra = HOST) -> None:
+        super().__init__(reference, algebra)
+        size = len(self.reference) + 2
+        self.matrix = algebra.zeros(size, size) if matrix is None else matrix
+        self._product: Array | None = None
+
+    def add(self, lifted: Array) -> None:
         """Add lifted rows. numpy sees the same array twice and does half the work; scipy's own BLAS would fight numpy's for the cores."""
+        xp = self.algebra.xp
         if self._product is None:
-            self._product = np.empty_like(self.matrix)
-        np.matmul(lifted.T, lifted, out=self._product)
+            self._product = xp.empty_like(self.matrix)
+        xp.matmul(lifted.T, lifted, out=self._product)
         self.matrix += self._product
 
     def settle(self) -> None:
-        """Give back the working memory; more rows may still come."""
+        """Give back the working memory and leave the device; more rows may still come, from the processor."""
         self._product = None
+        self.reference, self.matrix = self.algebra.host(self.reference), self.algebra.host(self.matrix)
+        self.algebra = HOST
 
     def moved(self, reference: np.ndarray) -> LiftedGram:
         """The same rows about another reference: v′ = T v with e′ = e + d, q′ = q + 2 d·e + ‖d‖², d = old - new reference."""
@@ -96,12 +116,6 @@ class LiftedGram:
         pairs = (total2 - a) ** 2 / ((n - 1) * (n - 2))
         rows = total @ gram @ total - 2.0 * (total @ weighted) + c
         return float((np.sum(gram * gram) - c + pairs - 2.0 * rows / (n - 2)) / (n * (n - 3)))
-
-
-def _with_tail(lifted: np.ndarray) -> np.ndarray:
-    lifted[:, -2] = np.einsum("ij,ij->i", lifted[:, :-2], lifted[:, :-2])
-    lifted[:, -1] = 1.0
-    return lifted
 
 
 def _add_outer(block: np.ndarray, left: np.ndarray, right: np.ndarray) -> None:

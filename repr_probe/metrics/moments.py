@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from repr_probe.metrics.algebra import HOST, Algebra, Array
 from repr_probe.metrics.lifted import LiftedGram
-from repr_probe.metrics.rows import row_norms
 
 _CONSTANT = 8.0 * np.finfo(np.float64).eps
 
@@ -16,23 +17,25 @@ _CONSTANT = 8.0 * np.finfo(np.float64).eps
 class ClassSums:
     """Per class, over non-zero labelled rows: count, Σ lifted unit row, Σ raw row (each (K, ·))."""
 
-    count: np.ndarray
-    lifted: np.ndarray
-    raw: np.ndarray
+    count: Array
+    lifted: Array
+    raw: Array
 
     @classmethod
-    def empty(cls, n_classes: int, n_features: int) -> ClassSums:
-        return cls(np.zeros(n_classes), np.zeros((n_classes, n_features + 2)), np.zeros((n_classes, n_features)))
+    def empty(cls, n_classes: int, n_features: int, algebra: Algebra = HOST) -> ClassSums:
+        return cls(algebra.zeros(n_classes), algebra.zeros(n_classes, n_features + 2), algebra.zeros(n_classes, n_features))
 
-    def grown(self, n_classes: int) -> ClassSums:
+    def grown(self, n_classes: int, algebra: Algebra = HOST) -> ClassSums:
         """The same sums with room for more classes."""
         more = n_classes - len(self.count)
-        return self if more <= 0 else ClassSums(*(np.concatenate([part, np.zeros((more, *part.shape[1:]))]) for part in self.parts()))
+        if more <= 0:
+            return self
+        return ClassSums(*(algebra.xp.concatenate([part, algebra.zeros(more, *part.shape[1:])]) for part in self.parts()))
 
-    def parts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def parts(self) -> tuple[Array, Array, Array]:
         return self.count, self.lifted, self.raw
 
-    def add(self, codes: np.ndarray, lifted: np.ndarray, raw: np.ndarray) -> None:
+    def add(self, codes: np.ndarray, lifted: Array, raw: Array, algebra: Algebra = HOST) -> None:
         """Segment sums: rows sorted by code, then added run by run."""
         order = np.argsort(codes, kind="stable")
         order = order[codes[order] >= 0]
@@ -41,31 +44,39 @@ class ClassSums:
         sorted_codes = codes[order]
         starts = np.flatnonzero(np.r_[True, sorted_codes[1:] != sorted_codes[:-1]])
         present = sorted_codes[starts]
-        self.count[present] += np.diff(np.r_[starts, len(order)])
-        self.lifted[present] += np.add.reduceat(lifted[order], starts, axis=0)
-        self.raw[present] += np.add.reduceat(raw[order], starts, axis=0)
+        self.count[present] += algebra.asarray(np.diff(np.r_[starts, len(order)]))
+        self.lifted[present] += algebra.segment_sums(lifted, order, starts)
+        self.raw[present] += algebra.segment_sums(raw, order, starts)
+
+    def home(self, algebra: Algebra) -> ClassSums:
+        return ClassSums(*(algebra.host(part) for part in self.parts()))
 
 
 @dataclass
 class ColumnSums:
     """Per feature: extremes, count of exact zeros, Σ|x|, Σx²."""
 
-    low: np.ndarray
-    high: np.ndarray
-    zeros: np.ndarray
-    absolute: np.ndarray
-    square: np.ndarray
+    low: Array
+    high: Array
+    zeros: Array
+    absolute: Array
+    square: Array
 
     @classmethod
-    def empty(cls, n_features: int) -> ColumnSums:
-        return cls(np.full(n_features, np.inf), np.full(n_features, -np.inf), *(np.zeros(n_features) for _ in range(3)))
+    def empty(cls, n_features: int, algebra: Algebra = HOST) -> ColumnSums:
+        low, high, *sums = (algebra.zeros(n_features) for _ in range(5))
+        return cls(low + np.inf, high - np.inf, *sums)
 
-    def add(self, block: np.ndarray, magnitude: np.ndarray) -> None:
-        np.minimum(self.low, block.min(axis=0), out=self.low)
-        np.maximum(self.high, block.max(axis=0), out=self.high)
+    def add(self, block: Array, magnitude: Array, algebra: Algebra = HOST) -> None:
+        xp = algebra.xp
+        self.low = xp.minimum(self.low, xp.amin(block, axis=0))
+        self.high = xp.maximum(self.high, xp.amax(block, axis=0))
         self.zeros += (block == 0).sum(axis=0)
         self.absolute += magnitude.sum(axis=0)
-        self.square += np.einsum("ij,ij->j", block, block)
+        self.square += xp.einsum("ij,ij->j", block, block)
+
+    def home(self, algebra: Algebra) -> ColumnSums:
+        return ColumnSums(*(algebra.host(part) for part in (self.low, self.high, self.zeros, self.absolute, self.square)))
 
     def merged(self, other: ColumnSums) -> ColumnSums:
         return ColumnSums(np.minimum(self.low, other.low), np.maximum(self.high, other.high), self.zeros + other.zeros,
@@ -95,7 +106,7 @@ class RowScalars:
     active: float = 0.0
     active_low: float = np.inf
 
-    def add_norms(self, norms: np.ndarray) -> None:
+    def add_norms(self, norms: Array) -> None:
         """(rows,) lengths."""
         if not self.count:
             self.reference = float(norms[0])
@@ -128,12 +139,14 @@ class MomentState:
     """One-pass state of features with n_features columns. `raw` holds all rows, `unit` the non-zero rows scaled to length 1.
 
     Memory: two (D + 2)² matrices and 2 K D numbers, whatever the number of rows; with grams=False only sums over rows and columns are kept.
+    algebra: where rows are added, until `settle` brings the sums home; a state is merged, sent and read settled.
     """
 
     n_features: int
     n: int = 0
     n_zero: int = 0
     grams: bool = True
+    algebra: Algebra = HOST
     raw: LiftedGram | None = None
     unit: LiftedGram | None = None
     columns: ColumnSums = field(init=False)
@@ -141,14 +154,14 @@ class MomentState:
     classes: ClassSums = field(init=False)
 
     def __post_init__(self) -> None:
-        self.columns = ColumnSums.empty(self.n_features)
-        self.classes = ClassSums.empty(0, self.n_features)
+        self.columns = ColumnSums.empty(self.n_features, self.algebra)
+        self.classes = ClassSums.empty(0, self.n_features, self.algebra)
 
-    def update(self, block: np.ndarray, codes: np.ndarray | None = None) -> None:
-        """Add (rows, n_features) float64 rows; codes (rows,) with -1 for unlabelled rows."""
-        norms = row_norms(block)
-        magnitude = np.abs(block)
-        self.columns.add(block, magnitude)
+    def update(self, block: Array, codes: np.ndarray | None = None) -> None:
+        """Add (rows, n_features) float64 rows, which stand where `algebra` works; codes (rows,) with -1 for unlabelled rows."""
+        norms = self.algebra.norms(block)
+        magnitude = abs(block)
+        self.columns.add(block, magnitude, self.algebra)
         self._add_scalars(block, magnitude, norms)
         full = norms > 0
         self.n += len(block)
@@ -156,25 +169,26 @@ class MomentState:
         if self.grams:
             self._add_grams(block, norms, full, codes)
 
-    def _add_grams(self, block: np.ndarray, norms: np.ndarray, full: np.ndarray, codes: np.ndarray | None) -> None:
+    def _add_grams(self, block: Array, norms: Array, full: Array, codes: np.ndarray | None) -> None:
+        host = self.algebra.host
         if self.raw is None:
-            middle = np.argsort(norms)[len(norms) // 2]  # a row of usual length: one far out would cost digits of all others
-            self.raw = LiftedGram(block[middle].copy())
+            middle = self.algebra.xp.argsort(norms)[len(norms) // 2]  # a row of usual length: one far out would cost digits of all others
+            self.raw = LiftedGram(host(block[middle]).copy(), algebra=self.algebra)
         self.raw.add(self.raw.lift(block))
         if not full.any():
             return
         rows = block if full.all() else block[full]
-        unit = rows / norms[full, None]
+        unit = rows / norms[full][:, None]
         if self.unit is None:
-            self.unit = LiftedGram(unit[0].copy())
+            self.unit = LiftedGram(host(unit[0]).copy(), algebra=self.algebra)
         lifted = self.unit.lift(unit)
         del unit
         self.unit.add(lifted)
         if codes is not None and (codes >= 0).any():
-            self.classes = self.classes.grown(int(codes.max()) + 1)
-            self.classes.add(codes[full], lifted, rows)
+            self.classes = self.classes.grown(int(codes.max()) + 1, self.algebra)
+            self.classes.add(codes[host(full)], lifted, rows, self.algebra)
 
-    def _add_scalars(self, block: np.ndarray, magnitude: np.ndarray, norms: np.ndarray) -> None:
+    def _add_scalars(self, block: Array, magnitude: Array, norms: Array) -> None:
         sums, width = self.scalars, self.n_features
         active = width - (block == 0).sum(axis=1)
         sums.add_norms(norms)
@@ -183,7 +197,7 @@ class MomentState:
         full = norms > 0
         if width > 1 and full.any():
             ratio = magnitude[full].sum(axis=1) / norms[full]
-            hoyer = (np.sqrt(width) - ratio) / (np.sqrt(width) - 1.0)
+            hoyer = (math.sqrt(width) - ratio) / (math.sqrt(width) - 1.0)
             treves = (1.0 - ratio * ratio / width) / (1.0 - 1.0 / width)
             sums.hoyer += float(hoyer.sum())
             sums.hoyer2 += float(hoyer @ hoyer)
@@ -191,10 +205,12 @@ class MomentState:
             sums.treves2 += float(treves @ treves)
 
     def settle(self) -> None:
-        """Give back working memory."""
+        """Give back working memory and leave the device."""
         for gram in (self.raw, self.unit):
             if gram is not None:
                 gram.settle()
+        self.columns, self.classes = self.columns.home(self.algebra), self.classes.home(self.algebra)
+        self.algebra = HOST
 
     def merged(self, other: MomentState) -> MomentState:
         """The state of both sets of rows (same class codes on both sides)."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from repr_probe.metrics.rows import Rows, row_norms
+from repr_probe.metrics.algebra import HOST, Algebra
+from repr_probe.metrics.rows import Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,17 +21,19 @@ class RowPass:
     spread: np.ndarray
 
 
-def row_pass(rows: Rows, mean_unit: np.ndarray, tilt: np.ndarray, weight: np.ndarray) -> RowPass:
-    """rows: raw (N, D); mean_unit m, tilt g, weight w: (D,)."""
+def row_pass(rows: Rows, mean_unit: np.ndarray, tilt: np.ndarray, weight: np.ndarray, algebra: Algebra = HOST) -> RowPass:
+    """rows: raw (N, D); mean_unit m, tilt g, weight w: (D,); algebra: where the rows are read."""
+    mean_there, tilt_there, weight_there = (algebra.asarray(vector) for vector in (mean_unit, tilt, weight))
     norm, n_zero = np.empty(len(rows)), np.empty(len(rows))
     toward, tilted, spread = [], [], []
-    for start, block in rows.blocks():
+    for start, block in algebra.blocks(rows):
         part = slice(start, start + len(block))
-        norm[part] = row_norms(block)
-        n_zero[part] = (block == 0).sum(axis=1)
-        full = norm[part] > 0
-        unit = block[full] / norm[part][full, None]
-        toward.append(unit @ mean_unit)
-        tilted.append(unit @ tilt)
-        spread.append(np.square(unit - mean_unit) @ weight)
+        lengths = algebra.norms(block)
+        norm[part] = algebra.host(lengths)
+        n_zero[part] = algebra.host((block == 0).sum(axis=1))
+        full = lengths > 0
+        unit = block[full] / lengths[full][:, None]
+        toward.append(algebra.host(unit @ mean_there))
+        tilted.append(algebra.host(unit @ tilt_there))
+        spread.append(algebra.host(algebra.xp.square(unit - mean_there) @ weight_there))
     return RowPass(norm, n_zero, *(np.concatenate(parts) for parts in (toward, tilted, spread)))

@@ -12,7 +12,7 @@ from repr_probe.errors import UndefinedMeasure
 from repr_probe.metrics.inference import half_samples, half_sampling_error, normal_interval, projected_influence
 from repr_probe.metrics.measurement import Measurement
 from repr_probe.metrics.measuring import IntervalPlan, measure, no_interval
-from repr_probe.metrics.spectrum import Spectrum, entropy_rank, power_law, rankme_from_sigma, spectrum_of
+from repr_probe.metrics.spectrum import Spectrum, entropy_rank, power_law, rankme_from_sigma, second_moment, spectrum_of
 from repr_probe.metrics.states import GeometryStates
 
 _INFLUENCE = "influence function"
@@ -158,13 +158,8 @@ def _half_sampling_plan(states: GeometryStates, spec: _Spectral, high: float) ->
         return no_interval("the two largest eigenvalues tie, and half-sampling would take too long on a matrix of this size")
 
     def value_of(which: np.ndarray) -> float:
-        part = rows.select(np.sort(which))
-        gram, total = np.zeros((rows.n_features,) * 2), np.zeros(rows.n_features)
-        for _, block in part.blocks():
-            gram += block.T @ block
-            total += block.sum(axis=0)
-        matrix = gram - np.outer(total, total) / len(part) if spec.center else gram
-        return spec.value(spectrum_of(matrix, len(part), n_features=states.features.n_features, vectors=False))
+        matrix = second_moment(rows.select(np.sort(which)), center=spec.center, algebra=states.algebra)
+        return spec.value(spectrum_of(matrix, len(which), n_features=states.features.n_features, vectors=False, algebra=states.algebra))
 
     def interval(value: float) -> tuple[float, float]:
         return normal_interval(value, half_sampling_error(value_of, len(rows), states.options.seed, count), spec.low, max(high, value))
@@ -215,10 +210,8 @@ def _extrapolated(states: GeometryStates) -> float:
     rows, halves = states.space, []
     with progress.task("effective rank of random halves", _EXTRAPOLATION_HALVES) as advance:
         for which in half_samples(n, states.options.seed, _EXTRAPOLATION_HALVES):
-            gram = np.zeros((rows.n_features,) * 2)
-            for _, block in rows.select(np.sort(which)).blocks():
-                gram += block.T @ block
-            halves.append(entropy_rank(np.sqrt(spectrum_of(gram, n // 2, vectors=False).values)))
+            gram = second_moment(rows.select(np.sort(which)), algebra=states.algebra)
+            halves.append(entropy_rank(np.sqrt(spectrum_of(gram, n // 2, vectors=False, algebra=states.algebra).values)))
             advance(1)
     return 2.0 * states.spectrum().effective_rank() - float(np.mean(halves))
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from repr_probe.errors import UndefinedMeasure
+from repr_probe.metrics.algebra import HOST, Algebra, Array
+from repr_probe.metrics.rows import Rows
 
 _EPS = 2.0**-52
 
@@ -81,23 +83,31 @@ class Spectrum:
         return -self.gradient_top_share() / self.top_share() ** 2
 
 
-def spectrum_of(matrix: np.ndarray, n_rows: float, *, n_features: int | None = None, vectors: bool = True) -> Spectrum:
+def spectrum_of(matrix: Array, n_rows: float, *, n_features: int | None = None, vectors: bool = True, algebra: Algebra = HOST) -> Spectrum:
     """Spectrum of Σ x xᵀ (D, D) over n_rows rows; `matrix` is used as working memory and lost.
 
     Raises UndefinedMeasure when every eigenvalue is zero.
     """
-    from scipy.linalg import eigh
-
-    if vectors:
-        values, basis = eigh(matrix.T, driver="evd", check_finite=False, overwrite_a=True)  # symmetric; .T is the order LAPACK wants
-    else:
-        values, basis = eigh(matrix.T, eigvals_only=True, driver="evr", check_finite=False, overwrite_a=True), np.empty((len(matrix), 0))
+    with algebra.room(len(matrix)):
+        values, basis = algebra.eigh(matrix, vectors=vectors)
     values = values[::-1] / n_rows
     keep = values > max(values[0], 0.0) * len(matrix) * _EPS
     if not keep.any() or values[0] <= 0:
         raise UndefinedMeasure("features must have variance; all rows are equal or zero")
     rank = int(keep.sum())  # the values fall, so that those kept come first; a view of the basis is enough
-    return Spectrum(values[:rank], basis[:, ::-1][:, :rank] if vectors else basis, n_features or len(matrix))
+    kept = np.empty((len(matrix), 0)) if basis is None else basis[:, ::-1][:, :rank]
+    return Spectrum(values[:rank], kept, n_features or len(matrix))
+
+
+def second_moment(rows: Rows, *, center: bool = False, algebra: Algebra = HOST) -> Array:
+    """Σ x xᵀ (D, D), about the origin or the mean, where `algebra` works: for a spectrum of rows that have no moments yet."""
+    with algebra.room(rows.n_features):
+        gram, total = algebra.zeros(rows.n_features, rows.n_features), algebra.zeros(rows.n_features)
+        for _, block in algebra.blocks(rows):
+            gram += block.T @ block
+            if center:
+                total += block.sum(axis=0)
+        return gram - algebra.xp.outer(total, total) / len(rows) if center else gram
 
 
 def entropy_rank(weights: np.ndarray) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,7 @@ import numpy as np
 
 from repr_probe.errors import UndefinedMeasure
 from repr_probe.features.feature_set import Features
+from repr_probe.metrics.algebra import Algebra, algebra_on
 from repr_probe.metrics.centroids import Centroids
 from repr_probe.metrics.correlation import Correlation, correlation_by_columns, correlation_of
 from repr_probe.metrics.cosine_pairs import cosine_pair_sums, cosine_pair_totals
@@ -31,6 +32,7 @@ MIN_CLASSES = 10  # below this a jackknife over classes says nothing
 class Options:
     """How to measure. pairs: None for all pairs, else the number to draw. kernel: whether the pair pass also sums exp(-2‖u - u′‖²).
 
+    device: of the pair pass, the nearest rows and, where it has float64 (`algebra_on`), of moments, cosine sums and spectra.
     matmul: products of the pair pass, "exact" or "fast".
     ranks: the processes that share the long passes, each with states of the same features (`GeometryStates.run_together`).
     keep: folder for the sums of a long pair pass that may be stopped.
@@ -59,6 +61,16 @@ class GeometryStates:
         self.options = options or Options()
         self.rows = Rows(features.values)
 
+    @cached_property
+    def algebra(self) -> Algebra:
+        """Where moments, cosine sums and spectra are computed."""
+        return algebra_on(self.options.device)
+
+    def _room(self) -> AbstractContextManager[None]:
+        """For moments with class sums, and four sums a row."""
+        width, n_classes = self.space.n_features, int(self.labels.max(initial=-1)) + 1
+        return self.algebra.room(width, 2 * n_classes * (width + 1) + 4 * len(self.rows))
+
     # --- rows ---------------------------------------------------------------------------------------------------------
 
     @cached_property
@@ -78,11 +90,11 @@ class GeometryStates:
         """(N,) norms of the rows."""
         ranks = self.options.ranks
         if ranks.world_size == 1:
-            return self.rows.norms()
+            return self.algebra.lengths(self.rows)
         lengths = np.zeros(len(self.rows))
         start, stop = ranks.run_of(len(lengths))
         if start < stop:
-            lengths[start:stop] = Rows(self.features.values[start:stop]).norms()
+            lengths[start:stop] = self.algebra.lengths(Rows(self.features.values[start:stop]))
         ranks.sum(lengths)
         return lengths
 
@@ -142,10 +154,11 @@ class GeometryStates:
 
     def _run(self, rows: Rows, ranks: Ranks, *, grams: bool) -> MomentState:
         """Over several ranks each takes its part of the rows, and the first one gets the state of all."""
-        state = MomentState(rows.n_features, grams=grams)
-        for start, block in rows.blocks(part=ranks.run_of(len(rows), step=rows.block_size)):
-            state.update(block, self.labels[start : start + len(block)])
-        state.settle()
+        with self._room():
+            state = MomentState(rows.n_features, grams=grams, algebra=self.algebra)
+            for start, block in self.algebra.blocks(rows, ranks.run_of(len(rows), step=rows.block_size)):
+                state.update(block, self.labels[start : start + len(block)])
+            state.settle()
         return ranks.merge(state, MomentState.merged)
 
     @property
@@ -182,7 +195,8 @@ class GeometryStates:
             if center:
                 self._require_spread(gram, unit)
             matrix = gram.scatter() if center else gram.second_moment()
-            self._spectra[key] = spectrum_of(matrix, gram.count, n_features=self.features.n_features, vectors=self.options.intervals)
+            self._spectra[key] = spectrum_of(matrix, gram.count, n_features=self.features.n_features, vectors=self.options.intervals,
+                                             algebra=self.algebra)  # fmt: skip
         return self._spectra[key]
 
     def _require_spread(self, gram: LiftedGram, unit: bool) -> None:
@@ -270,13 +284,25 @@ class GeometryStates:
         """Of the labelled rows; call require_pairs first."""
         index, codes, groups = self.order
         rows = self.directions(index[: len(codes)])
-        whole = len(codes) == self.n_unit
-        return cosine_pair_sums(rows, codes, groups, self.unit_gram if whole else None)
+        ranks = ALONE if self.wide else self.options.ranks  # few rows, and another machine may have turned them otherwise
+        gram = self._shared_unit_gram(ranks) if len(codes) == self.n_unit else None
+        with self._room():
+            return cosine_pair_sums(rows, codes, groups, gram, algebra=self.algebra, ranks=ranks)
+
+    def _shared_unit_gram(self, ranks: Ranks) -> LiftedGram:
+        """Of all rows, in every process: the first one has it from the moments."""
+        if ranks.world_size == 1:
+            return self.unit_gram
+        gram = self.unit_gram if ranks.is_first else LiftedGram(np.zeros(self.space.n_features))
+        for part in (gram.reference, gram.matrix):
+            ranks.sum(part)
+        return gram
 
     def class_cosine_totals(self) -> PairTotals:
         """Totals of cosine over same-class and all pairs of the labelled rows, without the row sums that jackknives need: cheaper."""
         index, codes, _ = self.order
-        return cosine_pair_totals(self.directions(index[: len(codes)]), codes)
+        with self._room():
+            return cosine_pair_totals(self.directions(index[: len(codes)]), codes, algebra=self.algebra)
 
     @cached_property
     def angles(self) -> AnglePass:
@@ -296,8 +322,14 @@ class GeometryStates:
         return float(np.degrees(np.arccos(np.clip(mean_cosine, -1.0, 1.0))))
 
     def run_together(self, *, angles: bool) -> None:
-        """Do now, in every process, the passes that the ranks share; the first one then has what measures need and goes on alone."""
+        """Do now, in every process, the passes that the ranks share; the first one then has what measures need and goes on alone.
+
+        Every preset has a measure of the cosine sums, where there are pairs of both kinds.
+        """
         _ = self.lengths, self.moments
+        with suppress(UndefinedMeasure):
+            self.require_pairs()
+            _ = self.cosine_sums
         if angles:
             with suppress(UndefinedMeasure):
                 _ = self.angles
