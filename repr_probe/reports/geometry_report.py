@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from repr_probe.metrics.measurement import Measurement
+from repr_probe.reports.named_measures import NamedMeasures
 
 SCHEMA = 1
 
 
 @dataclass(frozen=True, eq=False)
-class GeometryReport:
+class GeometryReport(NamedMeasures):
     """Result of `geometry_report`. `report.d_prime` and `report.measures["d_prime"]` are the same Measurement.
 
     measures: key -> Measurement in the order of the definition table.  counts: rows dropped, zero rows, singleton classes and so on.
@@ -49,21 +49,6 @@ class GeometryReport:
     def __post_init__(self) -> None:
         for name in ("measures", "counts", "flags", "options", "versions", "provenance", "histograms"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
-
-    def __getattr__(self, key: str) -> Measurement:
-        measures = self.__dict__.get("measures", {})
-        if key in measures:
-            return measures[key]
-        near = [] if key.startswith("_") else get_close_matches(key, measures, n=2)  # IPython asks for many names with _
-        hint = f"; nearest: {', '.join(near)}" if near else ""
-        raise AttributeError(f"{type(self).__name__} has no attribute or measure {key!r}{hint}")
-
-    def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self.measures]
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return _rebuild, ({name: dict(value) if isinstance(value, MappingProxyType) else value for name, value in plain.items()},)
 
     def __str__(self) -> str:
         from repr_probe.reports.text import to_text
@@ -134,7 +119,3 @@ class GeometryReport:
         from repr_probe.reports.write import write_reports
 
         return write_reports([self], path)
-
-
-def _rebuild(fields: dict[str, Any]) -> GeometryReport:
-    return GeometryReport(**fields)

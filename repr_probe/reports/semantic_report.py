@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from repr_probe.metrics.measurement import Measurement
+from repr_probe.reports.named_measures import NamedMeasures
 
 if TYPE_CHECKING:
     from repr_probe.reports.semantic_comparison import SemanticComparison
@@ -23,7 +24,7 @@ _TUPLES = ("classes", "pairs", "groups", "left_out", "notes")
 
 
 @dataclass(frozen=True, eq=False)
-class SemanticReport:
+class SemanticReport(NamedMeasures):
     """Result of `semantic_report`. `report.spearman_wup` and `report.measures["spearman_wup"]` are the same Measurement.
 
     measures: key -> Measurement in the order of the definition table.  p_values: key -> p of the Mantel test, or None where there is none.
@@ -66,19 +67,6 @@ class SemanticReport:
     @property
     def class_names(self) -> tuple[str, ...]:
         return tuple(str(row["name"]) for row in self.classes)
-
-    def __getattr__(self, key: str) -> Measurement:
-        measures = self.__dict__.get("measures", {})
-        if key in measures:
-            return measures[key]
-        raise AttributeError(f"{type(self).__name__} has no attribute or measure {key!r}")
-
-    def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self.measures]
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return _rebuild, ({name: dict(value) if isinstance(value, MappingProxyType) else value for name, value in plain.items()},)
 
     def __str__(self) -> str:
         from repr_probe.reports.semantic_formats import to_text
@@ -148,7 +136,3 @@ class SemanticReport:
         from repr_probe.reports.semantic_write import write_semantic
 
         return write_semantic(self, path)
-
-
-def _rebuild(fields: dict[str, Any]) -> SemanticReport:
-    return SemanticReport(**fields)
