@@ -110,9 +110,10 @@ class TorchAlgebra(Algebra):
 
     def read(self, rows: Rows, start: int, stop: int, out: Array = None) -> torch.Tensor:
         where = rows.where(start, stop)
-        stored = self.xp.from_numpy(np.array(rows.values[where])).to(self.device)  # a copy: a mapped file is read-only, torch is not
+        stored = rows.values[where]
+        stored = np.array(stored) if rows.index is None else stored  # a copy either way: a mapped file is read-only, torch's arrays are not
         out = self.empty(*stored.shape) if out is None else out
-        out.copy_(stored)
+        out.copy_(self.xp.from_numpy(stored).to(self.device))
         if rows.unit:
             out /= (self.norms(out) if rows.lengths is None else self.asarray(rows.lengths[where]))[:, None]
         return out

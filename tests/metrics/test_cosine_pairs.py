@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,6 +15,7 @@ from repr_probe.metrics.inference import delete_groups
 from repr_probe.metrics.lifted import LiftedGram
 from repr_probe.metrics.pair_sums import PairTotals
 from repr_probe.metrics.rows import Rows
+from repr_probe.ranks import Ranks
 
 GOLDEN_COSINES = (0.2, 0.8, 0.2, 0.8)
 
@@ -195,3 +199,40 @@ def test_class_means_of_d_prime(brute, values):
     same, every = pairs["positive"][0], pairs["all"][0]
     expected = (every.mean() - same.mean()) / np.sqrt((every.var() + same.var()) / 2)
     assert values(x, y)["d_prime_all_vs_positive"] == pytest.approx(float(expected), rel=1e-10)
+
+
+class ThreadRanks(Ranks):
+    """Ranks that are threads of this process; `store` is (a barrier, what each brings to a sum)."""
+
+    def sum(self, values):
+        barrier, brought = self.store
+        brought[self.rank] = values.copy()
+        barrier.wait()
+        total = sum(brought)
+        barrier.wait()
+        values[...] = total
+
+
+@pytest.mark.parametrize("world_size", [2, 3, 11])
+@pytest.mark.parametrize("limit", [3, 100])
+@pytest.mark.parametrize("known", [True, False])
+def test_shared_over_processes(known, limit, world_size, monkeypatch):
+    """Uneven parts, and ranks with no rows or no class; the moments known already or not."""
+    monkeypatch.setattr("repr_probe.metrics.rows._EFFICIENT_ROWS", 16)
+    monkeypatch.setattr("repr_probe.metrics.rows._CACHED", 1)
+    monkeypatch.setattr("repr_probe.metrics.cosine_pairs._largest_gram", lambda rows: 20)
+    rng = np.random.default_rng(2)
+    codes = np.repeat(range(6), [1, 3, 20, 30, 21, 2])
+    rows, codes, groups, _ = sorted_rows(rng.normal(size=(77, 8)) + 2 * rng.normal(size=(6, 8))[codes], codes, limit)
+    expected = cosine_pair_sums(rows, codes, groups)
+    gram = LiftedGram(rows.block(0, 1)[0])
+    gram.add(gram.lift_rows(rows, 0, 77))
+    meeting = threading.Barrier(world_size, timeout=20), [None] * world_size
+
+    def of_rank(rank):
+        return cosine_pair_sums(rows, codes, groups, gram if known else None, ranks=ThreadRanks(rank, world_size, None, meeting))
+
+    with ThreadPoolExecutor(world_size) as pool:
+        for found in pool.map(of_rank, range(world_size)):
+            for name in ("all_1", "all_2", "same_1", "same_2", "within_1", "within_2"):
+                np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-12, atol=1e-11, err_msg=name)
