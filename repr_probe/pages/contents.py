@@ -18,6 +18,7 @@ from repr_probe.reports.semantic_report import SemanticReport
 from repr_probe.reports.table import row_names
 
 SCHEMA = 1
+KIND = "report-page"
 MOST_CHECKPOINTS = 8  # as many as there are looks that can be told apart
 _SAME = ("dataset", "split", "limit", "fingerprint")  # what must not differ where both reports know it
 
@@ -68,16 +69,31 @@ class PageContents:
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready: every number that the page shows; `geometry` and `semantic` are the reports' own `to_dict`."""
         return {
-            "kind": "report-page",
+            "kind": KIND,
             "schema": SCHEMA,
             "names": list(self.names),
             "geometry": [one.geometry.to_dict() for one in self.measured],
             "semantic": [None if one.semantic is None else one.semantic.to_dict() for one in self.measured],
+            "semantic_reasons": [one.semantic_reason for one in self.measured],
             "spectra": [{name: values.tolist() for name, values in one.spectra.items()} for one in self.measured],
             "curves": {
                 key: {run: {"x": curve.x.tolist(), "y": curve.y.tolist()} for run, curve in runs.items()} for key, runs in self.curves.items()
             },
+            "notes": list(self.notes),
         }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> PageContents:
+        """The inverse of `to_dict`; unknown fields are passed over. KeyError, TypeError or ValueError for anything else."""
+        semantic = [None if one is None else SemanticReport.from_dict(one) for one in data["semantic"]]
+        spectra = [{name: np.array(values, dtype=float) for name, values in one.items()} for one in data["spectra"]]
+        reasons = data.get("semantic_reasons", [""] * len(semantic))
+        parts = zip((GeometryReport.from_dict(one) for one in data["geometry"]), spectra, semantic, reasons, strict=True)
+        curves = {
+            key: {run: Curve(np.array(one["x"], dtype=float), np.array(one["y"], dtype=float)) for run, one in runs.items()}
+            for key, runs in data["curves"].items()
+        }
+        return cls(tuple(Measured(*one) for one in parts), curves=curves, notes=tuple(data.get("notes", ())))
 
 
 def check_count(count: int) -> None:

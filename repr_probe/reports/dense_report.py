@@ -57,6 +57,14 @@ class DenseReport:
             "notes": list(self.notes),
         }
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> DenseReport:
+        """The inverse of `to_dict`; unknown fields are passed over. KeyError, TypeError or ValueError for anything else."""
+        names = tuple(data["class_names"])
+        fields = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
+        rows = tuple(DenseRow.from_dict(row, names) for row in data["rows"])
+        return cls(**{**fields, "class_names": names, "rows": rows, "notes": tuple(data["notes"])})
+
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), ensure_ascii=False, indent=1, allow_nan=False)
 

@@ -33,3 +33,12 @@ class DenseRow:
     def to_dict(self, class_names: tuple[str, ...]) -> dict[str, Any]:
         iou = {name: None if math.isnan(value) else float(value) for name, value in zip(class_names, self.iou)}
         return {"name": self.name, "kind": self.kind, "n_features": self.n_features, **self.measures, "iou": iou, "counts": self.counts.tolist()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], class_names: tuple[str, ...]) -> DenseRow:
+        """The inverse of `to_dict`. ValueError for counts that are no square of the classes."""
+        counts = np.asarray(data["counts"], dtype=np.int64)
+        if counts.shape != (len(class_names), len(class_names)):
+            raise ValueError(f"counts of shape {counts.shape} for {len(class_names)} classes")
+        iou = np.array([math.nan if data["iou"][name] is None else float(data["iou"][name]) for name in class_names])
+        return cls(data["name"], data["kind"], data["n_features"], {key: float(data[key]) for key in MEASURES}, iou, counts)

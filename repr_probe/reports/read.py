@@ -1,102 +1,88 @@
-"""Result files back to reports."""
+"""Result files back to reports: the kinds that numbers alone make. `repr_probe.workflows.read_report` adds those of maps, runs and pages."""
 
 from __future__ import annotations
 
 import dataclasses
 import io
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from repr_probe.errors import FileFormatError
-from repr_probe.reports.geometry_report import SCHEMA, GeometryReport
+from repr_probe.reports import comparison, dense_report, geometry_report, map_summary, probe_report, semantic_comparison, semantic_report
+from repr_probe.reports.document import read_document, whole
+from repr_probe.reports.geometry_report import GeometryReport
 from repr_probe.reports.write import LIST_KIND, centroids_path
 
-if TYPE_CHECKING:
-    from repr_probe.reports.probe_report import ProbeReport
 
-Report = TypeVar("Report")
-GEOMETRY, PROBE = "geometry", "probe"
-KINDS = (GEOMETRY, LIST_KIND, PROBE)
+class Reader(NamedTuple):
+    """How one kind is read. schema: the newest that is known.  reports: (document, its path) -> the reports it holds."""
+
+    schema: int
+    reports: Callable[[dict[str, Any], Path], list[Any]]
 
 
-def read_report(path: str | Path) -> list[GeometryReport] | list[ProbeReport]:
-    """The reports of a JSON result file: of `geometry` with their centroid cosines when the .npz lies beside it, or one of `probe`.
+def read_report(path: str | Path, readers: Mapping[str, Reader] | None = None) -> list[Any]:
+    """The reports of a JSON result file: several of `geometry-list`, otherwise one; with the centroid cosines where their .npz lies beside it.
 
-    Raises FileFormatError when the file is something else, was cut, or was written by a newer version.
+    readers: the kinds that will do; default READERS.
+    Raises FileFormatError, one line, when the file is something else, was cut, or was written by a newer version.
     """
-    path = Path(path)
-    document = _read_document(path)
-    return [_probe_of(document, path)] if document["kind"] == PROBE else _geometry_of(document, path)
+    readers = READERS if readers is None else readers
+    document = read_document(path, {kind: reader.schema for kind, reader in readers.items()})
+    return readers[document["kind"]].reports(document, Path(path))
 
 
 def read_geometry(path: str | Path) -> list[GeometryReport]:
     """`read_report` where only reports of `geometry` will do."""
-    path = Path(path)
-    return _geometry_of(_read_document(path, kinds=(GEOMETRY, LIST_KIND)), path)
+    return read_report(path, {kind: READERS[kind] for kind in ("geometry", LIST_KIND)})
 
 
-def _geometry_of(document: dict[str, Any], path: Path) -> list[GeometryReport]:
+def one(from_dict: Callable[[Any], Any]) -> Callable[[dict[str, Any], Path], list[Any]]:
+    """A reader of documents that hold one report."""
+    return lambda document, path: [whole(from_dict, document, path)]
+
+
+def _geometry(document: dict[str, Any], path: Path) -> list[GeometryReport]:
     several = document["kind"] == LIST_KIND
     found = document.get("reports") if several else [document]
     if not isinstance(found, list) or not found:
         raise FileFormatError(f"result file must hold a list of reports; got {type(found).__name__} in {path}")
-    reports = [_whole(GeometryReport.from_dict, data, path) for data in found]
-    return _with_centroids(reports, centroids_path(path))
+    reports = [whole(GeometryReport.from_dict, data, path) for data in found]
+    names = ["centroid_cosine"] if len(reports) == 1 else [f"centroid_cosine_{place}" for place in range(len(reports))]
+    matrices = _cosines(centroids_path(path), names)
+    return [dataclasses.replace(report, centroid_cosine=matrices.get(name)) for report, name in zip(reports, names, strict=True)]
 
 
-def _probe_of(document: dict[str, Any], path: Path) -> ProbeReport:
-    from repr_probe.reports.probe_report import ProbeReport
-
-    return _whole(ProbeReport.from_dict, document, path)
-
-
-def _read_document(path: Path, kinds: tuple[str, ...] = KINDS) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
-    except FileNotFoundError:
-        raise FileFormatError(f"result file must exist; got {path}") from None
-    except OSError as failure:
-        raise FileFormatError(f"result file must be readable; got {failure.strerror!r} at {path}") from failure
-    except (ValueError, RecursionError) as failure:
-        raise FileFormatError(f"result file must hold JSON; got {path} ({_one_line(failure)})") from None
-    kind = document.get("kind") if isinstance(document, dict) else None
-    if kind not in kinds:
-        *first, last = map(repr, kinds)
-        raise FileFormatError(f"result file must be of kind {', '.join(first)} or {last}; got {kind!r} in {path}")
-    schema = document.get("schema")
-    if not isinstance(schema, int) or schema > SCHEMA:
-        raise FileFormatError(f"result file must have schema {SCHEMA} or older; got {schema!r} in {path}; a newer version wrote it")
-    return document
+def _semantic(document: dict[str, Any], path: Path) -> list[semantic_report.SemanticReport]:
+    report = whole(semantic_report.SemanticReport.from_dict, document, path)
+    matrix = _cosines(centroids_path(path), ["centroid_cosine"]).get("centroid_cosine")
+    fits = matrix is not None and matrix.shape == (len(report.classes), len(report.classes))
+    return [dataclasses.replace(report, centroid_cosine=matrix if fits else None)]
 
 
-def _whole(from_dict: Callable[[Any], Report], data: Any, path: Path) -> Report:
-    try:
-        return from_dict(data)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as failure:
-        reason = f"{type(failure).__name__}: {_one_line(failure)}"
-        raise FileFormatError(f"result file must hold whole reports; got {path} ({reason})") from failure
-
-
-def _with_centroids(reports: list[GeometryReport], path: Path) -> list[GeometryReport]:
+def _cosines(path: Path, names: list[str]) -> dict[str, np.ndarray]:
+    """The matrices of a centroid file; {} without one."""
     if not path.is_file():
-        return reports
+        return {}
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
-            names = ["centroid_cosine"] if len(reports) == 1 else [f"centroid_cosine_{place}" for place in range(len(reports))]
-            matrices = [arrays.get(name) for name in names]
+            return {name: arrays[name] for name in names if name in arrays}
     except Exception as failure:
-        reason = _one_line(failure)
+        reason = " ".join(str(failure).split())
         raise FileFormatError(f"centroid file must be a whole .npz file; got {path} ({reason}); delete it to go without") from failure
-    return [dataclasses.replace(report, centroid_cosine=matrix) for report, matrix in zip(reports, matrices, strict=True)]
 
 
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-def _one_line(failure: BaseException) -> str:
-    return " ".join(str(failure).split())
+READERS: dict[str, Reader] = {
+    "geometry": Reader(geometry_report.SCHEMA, _geometry),
+    LIST_KIND: Reader(geometry_report.SCHEMA, _geometry),
+    semantic_report.KIND: Reader(semantic_report.SCHEMA, _semantic),
+    semantic_comparison.KIND: Reader(semantic_comparison.SCHEMA, one(semantic_comparison.SemanticComparison.from_dict)),
+    "probe": Reader(probe_report.SCHEMA, one(probe_report.ProbeReport.from_dict)),
+    comparison.KIND: Reader(comparison.SCHEMA, one(comparison.Comparison.from_dict)),
+    dense_report.KIND: Reader(dense_report.SCHEMA, one(dense_report.DenseReport.from_dict)),
+    **dict.fromkeys(map_summary.KINDS, Reader(map_summary.SCHEMA, one(map_summary.MapSummary.from_dict))),
+}
+"""Kind -> its reader, in the order of docs/json.md."""

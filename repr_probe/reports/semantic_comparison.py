@@ -20,6 +20,9 @@ from repr_probe.reports.semantic_layout import comparison_section
 if TYPE_CHECKING:
     from repr_probe.reports.semantic_report import SemanticReport
 
+SCHEMA = 1
+KIND = "semantic-comparison"
+
 
 @dataclass(frozen=True, eq=False)
 class SemanticComparison:
@@ -51,8 +54,8 @@ class SemanticComparison:
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         return {
-            "kind": "semantic-comparison",
-            "schema": 1,
+            "kind": KIND,
+            "schema": SCHEMA,
             "names": list(self.names),
             "n_classes": self.n_classes,
             "provenance": dict(self.provenance),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from repr_probe.errors import FileFormatError, StoreError, UsageError
-from repr_probe.reports.comparison import KIND, MeasuredRow
+from repr_probe.reports.comparison import MeasuredRow
+from repr_probe.reports.read import READERS, read_report
 
 if TYPE_CHECKING:
     from repr_probe.features.feature_set import Features
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from repr_probe.reports.geometry_report import GeometryReport
     from repr_probe.reports.probe_report import ProbeRow
     from repr_probe.reports.semantic_report import SemanticReport
+
+_COMPARED = ("geometry", "geometry-list", "semantic", "probe")  # the kinds of result files that become rows
 
 
 @dataclass
@@ -44,13 +46,13 @@ def open_source(source: Any, *, dataset: str | Path | None, features_key: str | 
     With a data set, whatever is neither a result file nor a store is a checkpoint.
     Raises UsageError and FileFormatError, each with one line that says what to do.
     """
-    if hasattr(source, "measures") and hasattr(source, "to_dict"):
-        return [_of_report(source)]
+    if hasattr(source, "to_dict"):
+        return _of_report(source)
     if not isinstance(source, str | Path):
         return [_given(source, dataset)]
     path = Path(source)
     if path.suffix.lower() == ".json" and path.is_file():
-        return _of_result_file(path)
+        return [entry for report in read_report(path, {kind: READERS[kind] for kind in _COMPARED}) for entry in _of_report(report)]
     name = path.name if path.exists() else str(source)
     if dataset is not None and not is_store(path):
         return [Entry(name, source=source, is_checkpoint=True)]
@@ -85,47 +87,15 @@ def _features(path: Path, features_key: str | None, labels_key: str | None) -> F
         raise FileFormatError(f"{wanted}; got {error}", code=error.code) from None
 
 
-def _of_report(report: Any) -> Entry:
-    part = str(report.to_dict()["kind"])
-    if part == "geometry":
-        return _of_geometry(report)
-    return Entry(report.name, {"semantic": row_of(report)}, semantic=report)
-
-
-def _of_result_file(path: Path) -> list[Entry]:
-    kind = _kind(path)
-    if kind in ("geometry", "geometry-list"):
-        from repr_probe.reports.read import read_report
-
-        reports: list[Any] = list(read_report(path))
-        return [_of_geometry(report) for report in reports]
-    if kind == "semantic":
-        from repr_probe.reports.semantic_read import read_semantic
-
-        report = read_semantic(path)
-        return [Entry(report.name, {"semantic": row_of(report)}, semantic=report)]
-    if kind == "probe":
-        return _of_probe_file(path)
-    found = "a comparison, whose sources can be compared again" if kind == KIND else f"kind {kind!r}"
-    raise FileFormatError(f"result file must be of kind 'geometry', 'semantic' or 'probe'; got {found}, in {path}")
-
-
-def _kind(path: Path) -> Any:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as failure:
-        raise FileFormatError(f"result file must be readable; got {failure.strerror!r} at {path}") from failure
-    except (ValueError, RecursionError) as failure:
-        raise FileFormatError(f"result file must hold JSON; got {path} ({' '.join(str(failure).split())})") from None
-    return document.get("kind") if isinstance(document, dict) else None
-
-
-def _of_probe_file(path: Path) -> list[Entry]:
-    from repr_probe.reports.read import read_report
-
-    (report,) = read_report(path)
+def _of_report(report: Any) -> list[Entry]:
     document = report.to_dict()
-    return [Entry(str(row["name"]), {"probe": probe_row(document, row)}) for row in document["rows"]]
+    if document["kind"] not in _COMPARED:
+        raise UsageError(f"sources must be results of geometry, semantic or probe; got a {type(report).__name__}")
+    if document["kind"] == "probe":
+        return [Entry(str(row["name"]), {"probe": probe_row(document, row)}) for row in document["rows"]]
+    if document["kind"] == "geometry":
+        return [_of_geometry(report)]
+    return [Entry(report.name, {"semantic": row_of(report)}, semantic=report)]
 
 
 def probe_row(document: Mapping[str, Any], row: Mapping[str, Any]) -> MeasuredRow:

@@ -7,18 +7,21 @@ import json
 import re
 import shutil
 import subprocess
-from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from repr_probe import as_features, geometry_report, knn, read_report
+from repr_probe import as_features, geometry_report, knn
+from repr_probe.cli.picture_results import as_json
+from repr_probe.errors import FileFormatError
 from repr_probe.metrics.measurement import Measurement
 from repr_probe.monitor.series import Series
 from repr_probe.monitor.series_formats import to_json as series_json
 from repr_probe.pages.contents import Measured, PageContents
+from repr_probe.pages.document import write_page
 from repr_probe.probes.linear import linear
 from repr_probe.reports.comparison import Comparison
 from repr_probe.reports.dense_report import DenseReport
@@ -27,12 +30,12 @@ from repr_probe.reports.geometry_report import GeometryReport
 from repr_probe.reports.probe_report import ProbeReport, ProbeRow, compare_rows
 from repr_probe.reports.semantic import semantic_report
 from repr_probe.reports.semantic_comparison import SemanticComparison, compare_semantic
-from repr_probe.reports.semantic_read import read_semantic
 from repr_probe.reports.semantic_report import SemanticReport
 from repr_probe.reports.write import to_json as geometry_json
 from repr_probe.visual.localise.finding import mean_finding
 from repr_probe.visual.localise.report import Examined, LocaliseReport
 from repr_probe.workflows.compare import compare
+from repr_probe.workflows.read_report import read_report
 
 PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
 KINDS = (
@@ -98,7 +101,7 @@ def comparison() -> dict[str, Any]:
 def built(kind: str) -> dict[str, Any]:
     """A small object of a kind, as it is written."""
     if kind in ("saliency", "attention", "hypercolumns"):
-        return json.loads(import_module(f"repr_probe.cli.{kind}")._rendered([], "json"))
+        return json.loads(as_json(kind, [SimpleNamespace(name="a", settings={"layers": ["stage1"]})], [{"checkpoint": "a", "peak": None}]))
     makers = {
         "geometry": lambda: geometry().to_dict(),
         "geometry-list": lambda: json.loads(geometry_json([geometry(), geometry("b")])),
@@ -162,14 +165,78 @@ def test_readers_pass_over_fields_of_a_later_version(kind):
     assert without_new(json.loads(json.dumps(again, allow_nan=False))) == document
 
 
-def test_the_readers_of_files_are_those_on_the_page(tmp_path):
-    readers = {"geometry": read_report, "geometry-list": read_report, "probe": read_report, "semantic": read_semantic}
-    for kind, reader in readers.items():
-        path = tmp_path / f"{kind}.json"
-        path.write_text(json.dumps(grown(built(kind))), encoding="utf-8")
-        found = reader(path)
-        assert len(found if isinstance(found, list) else [found]) == (2 if kind == "geometry-list" else 1)
-        assert re.search(rf"^\| `{kind}` \|.*{reader.__name__}` \|$", PAGE, re.MULTILINE)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_read_back_as_it_was(kind, tmp_path):
+    document = json.loads(json.dumps(built(kind)))
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    found = read_report(path)
+    assert re.search(rf"^\| (`[\w-]+`, )*`{kind}`.* \| `{type(found[0]).__name__}` \|$", PAGE, re.MULTILINE)
+    if kind == "dynamics":
+        assert json.loads(series_json(found)) == document
+    elif kind == "geometry-list":
+        assert json.loads(geometry_json(found)) == document
+    else:
+        (report,) = found
+        assert json.loads(json.dumps(report.to_dict())) == document
+
+
+def test_matrices_and_numbers_come_back_from_the_files_that_save_writes(tmp_path):
+    made = semantic()
+    made.save(tmp_path / "semantic.json")
+    (again,) = read_report(tmp_path / "semantic.json")
+    assert np.array_equal(again.centroid_cosine, made.centroid_cosine) and str(again) == str(made)
+    dense = DenseReport.from_dict(segment())
+    (again,) = read_report(dense.save(tmp_path / "segment.json"))
+    assert str(again) == str(dense) and np.array_equal(again.rows[0].counts, np.eye(2)) and np.isnan(again.rows[0].iou[1])
+    (page,) = read_report(write_page(PageContents((Measured(geometry()),)), tmp_path / "page.html"))
+    assert page.reports[0].d_prime == geometry().d_prime
+    (tmp_path / "other.html").write_text("<html></html>")
+    with pytest.raises(FileFormatError, match="page must be one that repro-probe report wrote; got no numbers inside"):
+        read_report(tmp_path / "other.html")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_cut_or_broken_file_is_refused_in_one_line(kind, tmp_path):
+    """Cut anywhere; each field taken away or another thing: either read as something that can be written again, or one line."""
+    document = built(kind)
+    text = json.dumps(document)
+    path = tmp_path / "result.json"
+    for end in (0, 1, len(text) // 2, len(text) - 1):
+        assert "must hold JSON" in refused(path, text[:end])
+    assert "must have schema 1 or older; got 2" in refused(path, json.dumps({**document, "schema": 2}))
+    for field in document:
+        for other in (None, 7, "x", [7], {"x": 7}, [["x"]], {"name": {}}):
+            refused(path, json.dumps({**document, field: other}), surely=False)
+        refused(path, json.dumps({name: value for name, value in document.items() if name != field}), surely=field in ("kind", "schema"))
+
+
+@pytest.mark.parametrize("broken", ['"abc"', "1e999", "true", "[]", "{}"])
+def test_a_number_must_be_a_number(broken, tmp_path):
+    text = json.dumps(geometry().to_dict())
+    value = re.search(r'"d_prime": {"value": ([^,]*),', text)
+    assert value is not None
+    told = refused(tmp_path / "result.json", text[: value.start(1)] + broken + text[value.end(1) :])
+    assert "result file must hold whole reports" in told and "measures.d_prime.value is" in told
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"kind": ' * 100_000, '{"kind": ["probe"]}', "NaN", '{"kind": "geometry", "schema": true}', "7"])
+def test_what_is_no_result_is_refused_in_one_line(text, tmp_path):
+    refused(tmp_path / "result.json", text)
+
+
+def refused(path: Path, text: str, *, surely: bool = True) -> str:
+    """What is said of a file of this text, in one line; "" where it is read, and can be written again."""
+    path.write_text(text, encoding="utf-8")
+    try:
+        for report in read_report(path):
+            if hasattr(report, "to_dict"):
+                json.dumps(report.to_dict(), allow_nan=False)
+    except FileFormatError as told:
+        assert "\n" not in str(told) and len(str(told)) < 600
+        return str(told)
+    assert not surely, text[:200]
+    return ""
 
 
 def test_the_blocks_run(tmp_path, monkeypatch, capsys):

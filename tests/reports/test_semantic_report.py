@@ -267,10 +267,10 @@ def test_hostile_class_names_cannot_move_the_cursor():
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("{", "result file must be readable JSON"),
+        ("{", "result file must hold JSON"),
         ('{"kind": "geometry"}', "result file must be of kind 'semantic'; got 'geometry'"),
         ('{"kind": "semantic", "schema": 99}', "result file must have schema 1 or older; got 99"),
-        ('{"kind": "semantic", "schema": 1}', "result file must hold a whole report"),
+        ('{"kind": "semantic", "schema": 1}', "result file must hold whole reports"),
     ],
 )
 def test_other_files_are_refused(tmp_path, content, told):

@@ -141,8 +141,10 @@ def test_result_files_stand_beside_features_and_say_what_is_missing(tmp_path):
     assert found.cka[0].debiased is None
     with pytest.raises(UsageError, match="saved must hold semantic results; got a result file of geometry; choose parts with --with"):
         compare(path, other, parts=["geometry", "semantic"])
+    with pytest.raises(UsageError, match="sources must be results of geometry, semantic or probe; got a Comparison"):
+        compare(found, other)
     again = found.save(tmp_path / "again.json")
-    with pytest.raises(FileFormatError, match="result file must be of kind 'geometry', 'semantic' or 'probe'; got a comparison"):
+    with pytest.raises(FileFormatError, match="result file must be of kind 'geometry', 'geometry-list', 'semantic' or 'probe'; got 'comparison'"):
         compare(again, other)
     (tmp_path / "cut.json").write_text(path.read_text()[:100])
     with pytest.raises(FileFormatError, match=r"result file must hold JSON; got .*cut\.json"):
