@@ -10,7 +10,6 @@ import numpy as np
 
 from repr_probe.errors import UndefinedMeasure
 from repr_probe.metrics.angle_tiles import BIN, N_BINS
-from repr_probe.metrics.inference import normal_interval
 from repr_probe.metrics.pair_sample import draw_pairs, draw_same, sampled_angles
 from repr_probe.metrics.states import GeometryStates
 
@@ -37,7 +36,7 @@ class AngleFacts(Protocol):
 
     def uniformity(self) -> float: ...
 
-    def uniformity_interval(self, value: float) -> tuple[float, float]: ...
+    def uniformity_error(self) -> float: ...
 
 
 def facts_of(states: GeometryStates) -> AngleFacts:
@@ -101,9 +100,9 @@ class ExactAngles:
     def uniformity(self) -> float:
         return min(0.0, float(np.log(self._row_means().mean())))
 
-    def uniformity_interval(self, value: float) -> tuple[float, float]:
+    def uniformity_error(self) -> float:
         rows = self._row_means()
-        return normal_interval(value, 2.0 * float(rows.std()) / np.sqrt(len(rows)) / float(rows.mean()), -8.0, 0.0)
+        return 2.0 * float(rows.std()) / np.sqrt(len(rows)) / float(rows.mean())
 
 
 class SampledAngles:
@@ -153,10 +152,18 @@ class SampledAngles:
         mean = p * same.mean + (1.0 - p) * different.mean
         variance = p * same.std**2 + (1.0 - p) * different.std**2 + p * (1.0 - p) * (same.mean - different.mean) ** 2
         std = float(np.sqrt(variance))
-        errors = [float(np.hypot(p * a, (1.0 - p) * b)) for a, b in zip(same.errors, different.errors, strict=True)]
+        errors = float(np.hypot(p * same.errors[0], (1.0 - p) * different.errors[0])), self._mixed_std_error(p, mean, std)
         n = same.n + different.n
         counts = np.rint(n * (p * same.counts / same.n + (1.0 - p) * different.counts / different.n))
-        return AngleKind(mean, std, counts.astype(np.int64), n, (errors[0], errors[1]))
+        return AngleKind(mean, std, counts.astype(np.int64), n, errors)
+
+    def _mixed_std_error(self, share: float, mean: float, std: float) -> float:
+        """The variance of the mixture is the mean square deviation from its own mean, whose error does not move it to first order."""
+        if std == 0:
+            return 0.0
+        squares = {name: (self._drawn[name][0] - mean) ** 2 for name in ("positive", "negative")}
+        parts = [weight * squares[name].std() / np.sqrt(len(squares[name])) for name, weight in (("positive", share), ("negative", 1.0 - share))]
+        return float(np.hypot(*parts)) / (2.0 * std)
 
     def _kernel(self) -> tuple[float, float]:
         """(mean, standard error) of exp(-2‖u - u′‖²) over all pairs."""
@@ -172,9 +179,27 @@ class SampledAngles:
     def uniformity(self) -> float:
         return float(np.log(self._kernel()[0]))
 
-    def uniformity_interval(self, value: float) -> tuple[float, float]:
+    def uniformity_error(self) -> float:
         mean, error = self._kernel()
-        return normal_interval(value, error / mean, -8.0, 0.0)
+        return error / mean
+
+    def gap_error(self) -> float:
+        """Of mean₋ - mean₊: the two kinds are drawn apart."""
+        return float(np.hypot(self.kind("positive").errors[0], self.kind("negative").errors[0]))
+
+    def d_prime_error(self) -> float:
+        """Of (mean₋ - mean₊)/√((var₊ + var₋)/2), from what a single drawn pair moves it by (influence function)."""
+        same, different = self.kind("positive"), self.kind("negative")
+        variance = (same.std**2 + different.std**2) / 2.0
+        if variance == 0:
+            return 0.0
+        d_prime = (different.mean - same.mean) / np.sqrt(variance)
+        errors = []
+        for sign, name, kind in ((-1.0, "positive", same), (1.0, "negative", different)):
+            deviation = self._drawn[name][0] - kind.mean
+            influence = sign * deviation / np.sqrt(variance) - d_prime / (4.0 * variance) * deviation**2
+            errors.append(float(influence.std()) / np.sqrt(len(deviation)))
+        return float(np.hypot(*errors))
 
 
 def _counts(angles: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from repr_probe.errors import UndefinedMeasure
 from repr_probe.metrics import angles as histogram
-from repr_probe.metrics.angle_facts import AngleKind, facts_of
+from repr_probe.metrics.angle_facts import AngleKind, SampledAngles, facts_of
 from repr_probe.metrics.class_measures import CLASS_JACKKNIFE, class_plan, pair_plan
 from repr_probe.metrics.inference import jackknife_interval, means_without_each, normal_interval
 from repr_probe.metrics.measurement import Measurement
@@ -43,18 +43,18 @@ def _table(states: GeometryStates) -> dict[str, _Entry]:
     table: dict[str, _Entry] = {}
     for name in _KINDS:
         table |= _kind_table(states, name, lambda name=name: facts.kind(name))  # type: ignore[misc]
-    exact = states.options.pairs is None
-    sampled = no_interval("pairs were sampled")
+    drawn = facts if isinstance(facts, SampledAngles) else None
     positive, negative = (lambda: facts.kind("positive")), (lambda: facts.kind("negative"))
     both = lambda: positive().n + negative().n  # noqa: E731
     counts = lambda: (positive().counts, negative().counts)  # noqa: E731
     sums = lambda: _labelled(states)  # noqa: E731
     roc = lambda: histogram.area_under_roc(*counts())  # noqa: E731
     table |= {
-        "uniformity": _Entry(facts.uniformity, _uniformity_plan(states, facts.uniformity_interval), lambda: facts.kind("all").n),
+        "uniformity": _Entry(facts.uniformity, _uniformity_plan(states, facts.uniformity_error), lambda: facts.kind("all").n),
         "d_prime_angle": _Entry(lambda: float(sensitivity(negative().moments(), positive().moments())),
-                                pair_plan(states, _d_prime_angle, sums) if exact else sampled, both),
-        "angle_gap": _Entry(lambda: negative().mean - positive().mean, pair_plan(states, _gap, sums) if exact else sampled, both),
+                                _sampled_plan(states, drawn.d_prime_error) if drawn else pair_plan(states, _d_prime_angle, sums), both),
+        "angle_gap": _Entry(lambda: negative().mean - positive().mean,
+                            _sampled_plan(states, drawn.gap_error, -180.0, 180.0) if drawn else pair_plan(states, _gap, sums), both),
         "auc": _Entry(roc, _HISTOGRAM, both),
         "d_prime_auc": _Entry(lambda: _from_auc(roc()), _HISTOGRAM, both),
         "overlap": _Entry(lambda: histogram.overlap(*counts()), _HISTOGRAM, both),
@@ -82,13 +82,13 @@ def _kind_table(states: GeometryStates, name: str, kind: Callable[[], AngleKind]
 def _moment_plan(states: GeometryStates, name: str, kind: Callable[[], AngleKind], number: int) -> IntervalPlan:
     """Of the mean (0) or SD (1) of one kind of pair."""
     high = (180.0, 90.0)[number]
-    interval = lambda value: normal_interval(value, kind().errors[number], 0.0, high)  # noqa: E731
+    error = lambda: kind().errors[number]  # noqa: E731
+    if states.options.pairs is not None:
+        return _sampled_plan(states, error, 0.0, high)
     if not states.options.intervals:
         return no_interval("intervals were switched off")
-    if states.options.pairs is not None:
-        return IntervalPlan(interval, "sampling of pairs only", "these images")
     if name == "all":
-        return IntervalPlan(interval, "Hoeffding (row means)")
+        return IntervalPlan(lambda value: normal_interval(value, error(), 0.0, high), "Hoeffding (row means)")
     of = PairTotals.same if name == "positive" else PairTotals.different
 
     def statistic(totals: PairTotals) -> np.ndarray:
@@ -105,12 +105,19 @@ def _labelled(states: GeometryStates):  # type: ignore[no-untyped-def]
     return sums
 
 
-def _uniformity_plan(states: GeometryStates, interval: Callable[[float], tuple[float, float]]) -> IntervalPlan:
+def _sampled_plan(states: GeometryStates, error: Callable[[], float], low: float = -np.inf, high: float = np.inf) -> IntervalPlan:
+    """Of a value from sampled pairs: 1.96 standard errors to either side."""
     if not states.options.intervals:
         return no_interval("intervals were switched off")
+    return IntervalPlan(lambda value: normal_interval(value, error(), low, high), "sampling of pairs only", "these images")
+
+
+def _uniformity_plan(states: GeometryStates, error: Callable[[], float]) -> IntervalPlan:
     if states.options.pairs is not None:
-        return IntervalPlan(interval, "sampling of pairs only", "these images")
-    return IntervalPlan(interval, "Hoeffding (row means)")
+        return _sampled_plan(states, error, -8.0, 0.0)
+    if not states.options.intervals:
+        return no_interval("intervals were switched off")
+    return IntervalPlan(lambda value: normal_interval(value, error(), -8.0, 0.0), "Hoeffding (row means)")
 
 
 def _d_prime_angle(totals: PairTotals) -> np.ndarray:
