@@ -70,7 +70,8 @@ def comparison_section(comparison: SemanticComparison) -> Section:
         interval = "" if one.ci is None else f"[{number(one.ci[0])}, {number(one.ci[1])}]"
         rows.append((DEFINITIONS[key].symbol, number(one.a), number(one.b), number(one.difference), interval, p_text(one.p)))
     reasons = dict.fromkeys(one.reason for one in comparison.differences.values() if one.reason)
-    items = (f"{comparison.n_classes:,} classes of both; interval and p: delete-one-class jackknife of the difference", *reasons)
+    items = (f"{comparison.n_classes:,} classes of both; interval and p: delete-one-class jackknife of the difference", *reasons,
+             *map(printable, comparison.notes))  # fmt: skip
     heads = ("measure", "value", "other's", "difference", "95 % interval", "p")
     return Section(f"against {printable(comparison.names[1])}", heads, tuple(rows), items)
 
