@@ -13,10 +13,12 @@ from repr_probe.errors import InputError, UndefinedMeasure
 from repr_probe.features.door import as_features
 from repr_probe.metrics.centroids import Centroids, centroid_rank_of
 from repr_probe.metrics.class_measures import d_prime_of
-from repr_probe.metrics.rows import Rows
+from repr_probe.metrics.rows import Rows, row_norms
 from repr_probe.metrics.spectrum import Spectrum, rankme_from_sigma, second_moment, spectrum_of
 from repr_probe.metrics.states import GeometryStates, Options
 from repr_probe.metrics.view_pairs import view_pairs
+
+_AT_ONCE = 1 << 18  # numbers of a block that is read three times while it lies in the processor's cache
 
 
 class Angles(NamedTuple):
@@ -71,13 +73,17 @@ def feature_correlation(features: Any) -> float:
 
 
 def _center(features: Any) -> tuple[np.ndarray, int]:
-    rows = _states(features).unit_rows
-    if not len(rows):
+    """(mean of the unit rows, their number): lengths and sums in one reading."""
+    rows = Rows(as_features(features).values)
+    total, count = np.zeros(rows.n_features), 0
+    for _, block in rows.blocks(max(1, _AT_ONCE // rows.n_features)):
+        lengths = row_norms(block)
+        inverse = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+        total += np.einsum("i,ij->j", inverse, block)
+        count += int(np.count_nonzero(lengths))
+    if not count:
         raise UndefinedMeasure("all rows are zero")
-    total = np.zeros(rows.n_features)
-    for _, block in rows.blocks():
-        total += block.sum(axis=0)
-    return total / len(rows), len(rows)
+    return total / count, count
 
 
 def center_vector_norm(features: Any) -> float:
