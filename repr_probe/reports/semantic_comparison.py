@@ -112,7 +112,7 @@ def compare_semantic(a: SemanticReport, b: SemanticReport) -> SemanticComparison
         reference = _part(reference, alike)
         keep = np.isfinite(reference) if name == "text" else _apart(a, first)
         try:
-            pair = compare(*(_part(distance, alike) for distance in distances), reference, keep=keep)
+            pair = compare(_part(distances[0], alike), _part(distances[1], alike), reference, keep=keep)
         except UndefinedMeasure:
             continue
         found |= {f"spearman_{name}": pair.spearman, f"pearson_{name}": pair.pearson}

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import torch
 
 from repr_probe import progress
-from repr_probe.errors import StoreError, UsageError
 from repr_probe.training.averages import Averages
+from repr_probe.training.checkpoints import Checkpoints
 from repr_probe.training.config import TrainConfig
 from repr_probe.training.export import write_backbone
 from repr_probe.training.memory import explained_memory
@@ -22,8 +22,7 @@ from repr_probe.training.precision import tuned_convolutions
 from repr_probe.training.ranks import Ranks, joined
 from repr_probe.training.readings import STOP, Reading
 from repr_probe.training.run_folder import RunFolder
-from repr_probe.training.run_log import RECORD_KEYS, RunLog, epoch_line, rate_values, require_tensorboard
-from repr_probe.training.run_state import read_state
+from repr_probe.training.run_log import RunLog, epoch_line, rate_values, require_tensorboard
 from repr_probe.training.stepper import Stepper
 from repr_probe.training.stopping import CollapseWatch, StopRequest, TrainingFailure, not_finite
 from repr_probe.training.throughput import Throughput
@@ -122,17 +121,16 @@ class Run:
         dry_run: bool = False,
     ) -> None:
         self.config, self.folder, self.ranks, self.stop, self.monitor = config, folder, ranks, stop, monitor
-        self.feed, self.fingerprint, self.n_images = parts.feed, parts.fingerprint, parts.n_images
-        self.epoch_steps = parts.feed.n_steps
+        self.feed, self.epoch_steps = parts.feed, parts.feed.n_steps
         self.stepper = Stepper(parts.objective, config, ranks, steps_per_epoch=self.epoch_steps)
-        self.total_steps = config.epochs * self.epoch_steps
+        self.total_steps = self.stepper.total_steps
         self.step = 0
         self.last_step = min(DRY_RUN_STEPS, self.total_steps) if dry_run else self.total_steps
         self.dry_run = dry_run
         self.stopping = False
         self.averages, self.collapse, self.watch = Averages(), CollapseWatch(), Throughput()
         self.values: dict[str, float] = {}
-        self.checkpoint: Path | None = None
+        self.checkpoints = Checkpoints(config, folder, ranks, parts, self.stepper, self.averages, self.collapse)
         self.log = RunLog(None)
         self.lag = LAG.get(ranks.device.type, 0)
         self.readings: deque[Reading] = deque()
@@ -173,7 +171,7 @@ class Run:
             total_steps=self.total_steps,
             stopped_by=(self.stop.name or "a signal to another process") if early else None,
             values=self.values,
-            checkpoint=self.checkpoint,
+            checkpoint=self.checkpoints.newest,
             images_per_s=rates.images_per_s,
             wait=rates.wait,
             peak_bytes=torch.cuda.max_memory_allocated(self.ranks.device) if cuda else None,
@@ -221,13 +219,12 @@ class Run:
         self.readings.clear()
         epoch, batch = divmod(step - 1, self.epoch_steps)
         where = f"step {step} (epoch {epoch + 1}, batch {batch + 1} of {self.epoch_steps})"
-        kept = self._kept()
         if bad:
             named = ", ".join(f"{name} {values[name]}" for name in bad)
-            raise TrainingFailure(f"loss and gradients must be finite; got {named} at {where}; {kept}", code="E_NOT_FINITE")
+            raise TrainingFailure(f"loss and gradients must be finite; got {named} at {where}; {self.checkpoints}", code="E_NOT_FINITE")
         raise TrainingFailure(
             f"features must differ between images; got the same vector for all of them for {self.collapse.patience} steps up to {where}, "
-            f"a collapse; {kept}",
+            f"a collapse; {self.checkpoints}",
             code="E_COLLAPSE",
         )
 
@@ -272,65 +269,14 @@ class Run:
     def _save(self) -> None:
         """A checkpoint of all steps so far, once each of them is known to be good."""
         self._settle(0)
-        if self.checkpoint == self.folder.checkpoint_path(self.step):
-            return
-        self.checkpoint = self.ranks.first_does(self._write_checkpoint)
+        self.checkpoints.save(self.step)
         self.watch.skip()
-
-    def _write_checkpoint(self) -> Path:
-        try:
-            return self.folder.save_checkpoint(self.state(), keep=self.config.keep)
-        except StoreError as failure:
-            raise StoreError(f"{failure}; {self._kept()}") from failure
-
-    def _kept(self) -> str:
-        return f"the last good checkpoint is {self.checkpoint}" if self.checkpoint else "there is no checkpoint yet"
-
-    def state(self) -> dict[str, Any]:
-        """All that the rest of the run depends on; plain values and tensors."""
-        return {
-            "config": self.config.to_dict(),
-            "model": self.stepper.objective.state_dict(),
-            "optimiser": self.stepper.optimiser.state_dict(),
-            "step": self.step,
-            "epoch": self.step // self.epoch_steps,
-            "averages": self.averages.state(),
-            "collapse_count": self.collapse.count,
-            "rng": {"seed": self.config.seed, "rule": "every generator is seeded anew for each step, from (seed, step, rank)"},
-            "data": {"fingerprint": self.fingerprint, "n_images": self.n_images},
-            "world_size": self.ranks.world_size,
-        }
 
     def go_on(self) -> None:
         """Take up the newest whole checkpoint; a run without one starts at the beginning."""
-        path = self.ranks.first_does(self.folder.latest_checkpoint)
-        if path is None:
-            self.ranks.first_does(lambda: self.folder.truncate_metrics(-1))
-            return
-        state = read_state(path)
-        self._check_resumable(path, state)
-        self.stepper.objective.load_state_dict(state["model"])
-        self.stepper.optimiser.load_state_dict(state["optimiser"])
-        self.step, self.checkpoint = int(state["step"]), path
-        self.averages.restore(state["averages"])
-        self.collapse.count = int(state["collapse_count"])
-        self.values = self.ranks.first_does(self._take_up_metrics)
-        progress.note(f"going on from {path.name}, step {self.step} of {self.total_steps}")
-
-    def _take_up_metrics(self) -> dict[str, float]:
-        """Drop the records that will be written again; the values of the last epoch that stays."""
-        self.folder.truncate_metrics(self.step)
-        epochs = [record for record in self.folder.metrics() if record["kind"] == "epoch"]
-        return {name: value for name, value in epochs[-1].items() if name not in RECORD_KEYS} if epochs else {}
-
-    def _check_resumable(self, path: Path, state: Mapping[str, Any]) -> None:
-        was = state["data"]
-        if was["n_images"] != self.n_images:
-            raise UsageError(f"dataset must be the one of {path}; got {self.n_images} images, {was['n_images']} then")
-        if was["fingerprint"] != self.fingerprint:
-            progress.note("the data set's files have other times, sizes or names than when the run began")
-        if state["world_size"] != self.ranks.world_size:
-            progress.note(f"{self.ranks.world_size} processes now, {state['world_size']} before: the views will be other draws")
+        self.step = self.checkpoints.take_up()
+        kept = self.step if self.checkpoints.newest else -1  # -1: not even the line of the start
+        self.values = self.ranks.first_does(lambda: self.folder.rewind_metrics(kept))
 
     def _export(self) -> None:
         backbone = self.stepper.objective.backbone.state_dict()

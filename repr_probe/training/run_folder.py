@@ -13,6 +13,7 @@ from repr_probe import progress
 from repr_probe.errors import FileFormatError, UsageError
 from repr_probe.files.atomic import atomic_write, explained
 from repr_probe.training.config import TrainConfig, differences, read_config
+from repr_probe.training.run_log import RECORD_KEYS
 from repr_probe.training.run_state import read_state, save_state
 
 CHECKPOINT = re.compile(r"ckpt_(\d+)\.pt")
@@ -110,11 +111,13 @@ class RunFolder:
             if isinstance(record, dict):
                 yield record
 
-    def truncate_metrics(self, step: int) -> None:
-        """Drop the records of later steps than the one that the run goes on from: they will be written again."""
+    def rewind_metrics(self, step: int) -> dict[str, float]:
+        """Drop the records of later steps than the one that the run goes on from, which will be written again; the last epoch's values, {} before."""
+        kept = [record for record in self.metrics() if record.get("step", 0) <= step]
         if self.metrics_file.exists():
-            kept = [record for record in self.metrics() if record.get("step", 0) <= step]
             atomic_write(self.metrics_file, "".join(json.dumps(record) + "\n" for record in kept))
+        last: dict[str, Any] = next((record for record in reversed(kept) if record.get("kind") == "epoch"), {})
+        return {name: value for name, value in last.items() if name not in RECORD_KEYS}
 
 
 def _finite(value: Any) -> Any:

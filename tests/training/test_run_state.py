@@ -150,8 +150,18 @@ def test_metrics_are_cut_back_to_the_step_that_a_run_goes_on_from(tmp_path: Path
         folder.append_metrics({"step": step, "loss": float("nan") if step == 2 else step / 3})
     with folder.metrics_file.open("a") as file:
         file.write('{"step": 4, "lo')
-    folder.truncate_metrics(2)
+    assert folder.rewind_metrics(2) == {}
     assert folder.metrics_file.read_text() == '{"step": 1, "loss": 0.3333333333333333}\n{"step": 2, "loss": null}\n'
+
+
+def test_the_last_epoch_that_stays_gives_its_values(tmp_path: Path):
+    folder = RunFolder(tmp_path)
+    assert folder.rewind_metrics(4) == {}
+    for kind, step, epoch in (("start", 0, 0), ("step", 4, 1), ("epoch", 4, 1), ("step", 8, 2), ("epoch", 8, 2)):
+        folder.append_metrics({"kind": kind, "step": step, "epoch": epoch, "loss": 1.0 / (step + 1)})
+    assert folder.rewind_metrics(7) == {"loss": 0.2}
+    assert [record["step"] for record in folder.metrics()] == [0, 4, 4]
+    assert folder.rewind_metrics(-1) == {} and list(folder.metrics()) == []
 
 
 class Notes:
