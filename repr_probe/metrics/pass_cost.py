@@ -17,7 +17,8 @@ from repr_probe.progress import SLOW_SECONDS, duration
 if TYPE_CHECKING:
     from repr_probe.metrics.states import GeometryStates
 
-_BLOCKS = 3  # of rows that are tried, from all over
+_BLOCKS, _FEW = 5, 3  # of rows that are tried, from all over: five are nearer the truth, three take a fair part of a pass over few blocks
+_MANY = 20
 _WORTH_TRYING = 1e12  # N² (D + 256): a pass of less takes under 30 s at 33 GFLOP/s, and trying would take a fair part of it
 _BESIDE_PRODUCT = 256  # features whose product takes the time of arccos, bins and sums of a pair
 _SUMS = 14  # numbers a row: sums in radians and in degrees
@@ -53,7 +54,7 @@ def pass_cost(states: GeometryStates) -> PassCost:
     index = states.order[0]
     block = min(states.options.block or BLOCK, len(index))
     n_blocks = -(-len(index) // block)
-    tried = np.unique(np.linspace(0, len(index) // block - 1, _BLOCKS).astype(np.int64))
+    tried = np.unique(np.linspace(0, len(index) // block - 1, _BLOCKS if n_blocks >= _MANY else _FEW).astype(np.int64))
     _seconds(states, block, tried[:1])  # compilers, threads and caches
     diagonal = min(_seconds(states, block, tried[-1:]) for _ in range(2))
     several = _seconds(states, block, tried)
