@@ -54,14 +54,15 @@ def attention_command(
     Example: repro-probe attention vit_small.pth photos --figure attention.png --out attention.npz
     """
     outputs = Outputs(stdout_format(json=json, csv=csv), out, figure)
-    from repr_probe.workflows.attention import attention, attention_rows, draw_attention, save_attention
+    from repr_probe.workflows.attention import attention, attention_rows, draw_attention
+    from repr_probe.workflows.beside import save_maps
 
     with shown(quiet):
         results = attention(
             checkpoint, images, reduce=reduce.value, per_head=per_head, blocks=block or None, renormalise=renormalise, against=against or (),
             device=device, batch_size=batch_size, **encoder,
         )  # fmt: skip
-    outputs.give("attention", results, save=save_attention, draw=draw_attention, rows=attention_rows, table=_table, lines=lambda row: [row])
+    outputs.give("attention", results, save=save_maps, draw=draw_attention, rows=attention_rows, table=_table, lines=lambda row: [row])
 
 
 def _table(result: Attended) -> str:

@@ -96,7 +96,8 @@ def saliency_command(
     Example: repro-probe saliency resnet50.pth photo.jpg --target similar-to=other.jpg --figure maps.png
     """
     outputs = Outputs(stdout_format(json=json, csv=csv), out, figure)
-    from repr_probe.workflows.saliency import draw_saliency, saliency, saliency_rows, save_maps
+    from repr_probe.workflows.beside import save_maps
+    from repr_probe.workflows.saliency import draw_saliency, saliency, saliency_rows
 
     with shown(quiet):
         results = saliency(

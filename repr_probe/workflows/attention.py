@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from repr_probe.workflows.beside import computing, labelled, numbered, opened_beside, pictures_for, unique
+from repr_probe.workflows.beside import computing, labelled, made_from, opened_beside, pictures_for, unique
 from repr_probe.workflows.encoder_options import EncoderOptions, checked_options
 
 if TYPE_CHECKING:
@@ -59,7 +59,6 @@ def attention(
 
     Raises UsageError, CheckpointError, DatasetError, FileFormatError or InputError, each with one line that says what to do.
     """
-    from repr_probe.run_facts import package_versions
     from repr_probe.visual.attention import attention_maps
 
     found: list[Attended] = []
@@ -71,8 +70,7 @@ def attention(
             maps = attention_maps(
                 network, pictures.images, reduce=reduce, heads=per_head, blocks=blocks, renormalise=renormalise, batch_size=batch_size
             )  # fmt: skip
-        more = {"images": list(pictures.names), "picture_notes": list(pictures.notes), "input": input.to_dict(), "versions": package_versions()}
-        maps = replace(maps, settings={**maps.settings, **more})
+        maps = replace(maps, settings={**maps.settings, **made_from(pictures, input)})
         found.append(Attended(unique(network.name, [one.name for one in found]), pictures, maps))
     return found
 
@@ -128,11 +126,6 @@ def draw_attention(results: Sequence[Attended]) -> Figure:
     first = results[0]
     titles = [Path(name).stem for name in first.pictures.names]
     return picture_grid(rows, titles, images=list(first.pictures.shown), heading=described(*(result.maps for result in results)), captions=captions)
-
-
-def save_attention(results: Sequence[Attended], path: str | Path) -> list[Path]:
-    """One .npz a checkpoint: `path` for the first, with -2, -3, ... before the suffix for the others."""
-    return [result.maps.save(numbered(path, number)) for number, result in enumerate(results, start=1)]
 
 
 def _heads(result: Attended, image: int) -> list[tuple[int | None, np.ndarray]]:

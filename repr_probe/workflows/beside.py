@@ -48,6 +48,13 @@ def pictures_for(images: str | Path | Sequence[str | Path], encoder: ImageEncode
     return pictures, input
 
 
+def made_from(pictures: Pictures, input: InputSpec) -> dict[str, Any]:
+    """What of the settings of a result is of its pictures and of this machine."""
+    from repr_probe.run_facts import package_versions
+
+    return {"images": list(pictures.names), "picture_notes": list(pictures.notes), "input": input.to_dict(), "versions": package_versions()}
+
+
 def layers_for(network: ImageEncoder, layers: str | Sequence[str]) -> str | Sequence[str]:
     """Names are of the first checkpoint; another that lacks them is read at its stages, said."""
     words = [layers] if isinstance(layers, str) else list(layers)
@@ -119,6 +126,11 @@ def numbered(path: str | Path, number: int) -> Path:
     """The file of the n-th checkpoint: maps.npz, maps-2.npz, ..."""
     path = Path(path)
     return path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+
+
+def save_maps(results: Sequence[Any], path: str | Path) -> list[Path]:
+    """The maps of each result as an .npz: `path` for the first, with -2, -3, ... before the suffix for the others."""
+    return [result.maps.save(numbered(path, number)) for number, result in enumerate(results, start=1)]
 
 
 def check_arrays(path: str | Path) -> None:

@@ -13,6 +13,7 @@ from repr_probe.workflows.beside import (
     computing,
     labelled,
     layers_for,
+    made_from,
     numbered,
     opened_beside,
     pictures_for,
@@ -98,7 +99,6 @@ def _decomposed(
     *, beside: Decomposed | None = None,
 ) -> Decomposed:  # fmt: skip
     """The components of one network, matched to those of the first, `beside`, where both see the same part of the pictures."""
-    from repr_probe.run_facts import package_versions
     from repr_probe.visual.hypercolumns import hypercolumn_pca
 
     shape = pictures.shown.shape if beside is None else beside.pictures.shown.shape
@@ -107,8 +107,7 @@ def _decomposed(
         pca = hypercolumn_pca(network, pictures.images, layers=layers, size=(shape[1], shape[2]) if alike else None, **options)
     for note in pca.notes:
         progress.note(f"{name}: {note}")
-    more = {"images": list(pictures.names), "picture_notes": list(pictures.notes), "input": input.to_dict(), "versions": package_versions()}
-    pca = replace(pca, settings={**pca.settings, **more})
+    pca = replace(pca, settings={**pca.settings, **made_from(pictures, input)})
     if beside is not None and alike:
         pca = pca.matched_to(beside.pca)
     elif beside is not None:

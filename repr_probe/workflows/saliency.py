@@ -11,7 +11,7 @@ import numpy as np
 
 from repr_probe import progress
 from repr_probe.errors import CheckpointError, UsageError
-from repr_probe.workflows.beside import labelled, layers_for, numbered, opened_beside, pictures_for, unique
+from repr_probe.workflows.beside import labelled, layers_for, made_from, opened_beside, pictures_for, unique
 from repr_probe.workflows.encoder_options import EncoderOptions, checked_options
 
 if TYPE_CHECKING:
@@ -79,7 +79,6 @@ def saliency(
     """
     from repr_probe.encoders.adapters.protocol import require
     from repr_probe.files.home import using_home
-    from repr_probe.run_facts import package_versions
     from repr_probe.visual.cam import WITHOUT_TARGET
     from repr_probe.visual.smoothgrad_cam import smoothgrad_cam
 
@@ -100,8 +99,7 @@ def saliency(
             network, pictures.images, target=goal, layers=layers_for(network, layers) if number and layers else layers, method=method,
             sigma=sigma, samples=samples, fusion=fusion, preset=preset, engine=engine, batch_size=batch_size, seed=seed,
         )  # fmt: skip
-        more = {"images": list(pictures.names), "reference": None if reference is None else str(references[number]),
-                "picture_notes": list(pictures.notes), "input": input.to_dict(), "versions": package_versions()}  # fmt: skip
+        more = {**made_from(pictures, input), "reference": None if reference is None else str(references[number])}
         name = unique(network.name, [one.name for one in found])
         found.append(Saliency(name, pictures, replace(maps, settings={**maps.settings, **more})))
         _tell_dead(found[-1])
@@ -161,11 +159,6 @@ def draw_saliency(results: Sequence[Saliency]) -> Figure:
     names = [Path(name).stem for name in first.pictures.names]
     heading = f"{first.label}: {said}" if len(results) == 1 else said
     return picture_grid(rows, names, images=list(first.pictures.shown), heading=heading, captions=captions)
-
-
-def save_maps(results: Sequence[Saliency], path: str | Path) -> list[Path]:
-    """One .npz a checkpoint: `path` for the first, with -2, -3, ... before the suffix for the others."""
-    return [result.maps.save(numbered(path, number)) for number, result in enumerate(results, start=1)]
 
 
 def _peak_text(row: Mapping[str, Any]) -> str:

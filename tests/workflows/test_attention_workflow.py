@@ -12,7 +12,8 @@ from PIL import Image
 
 from repr_probe.encoders.adapters.as_encoder import as_encoder
 from repr_probe.errors import CheckpointError, DatasetError, UsageError
-from repr_probe.workflows.attention import attention, attention_rows, described, draw_attention, save_attention
+from repr_probe.workflows.attention import attention, attention_rows, described, draw_attention
+from repr_probe.workflows.beside import save_maps
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,7 @@ def test_the_line_that_describes_maps_leaves_out_what_differs(results):
 
 
 def test_files(results, tmp_path):
-    written = save_attention(results, tmp_path / "maps.npz")
+    written = save_maps(results, tmp_path / "maps.npz")
     assert [path.name for path in written] == ["maps.npz", "maps-2.npz", "maps-3.npz"]
     with np.load(written[1]) as held:
         np.testing.assert_array_equal(held["maps"], results[1].maps.maps)

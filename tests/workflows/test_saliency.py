@@ -19,8 +19,9 @@ from repr_probe.visual.cam_maps import SaliencyMaps
 from repr_probe.visual.pictures import read_pictures
 from repr_probe.visual.smoothgrad_cam import smoothgrad_cam
 from repr_probe.visual.targets import centred_target, centroid_target, class_target, similar_to
+from repr_probe.workflows.beside import save_maps
 from repr_probe.workflows.extract import extract
-from repr_probe.workflows.saliency import described, draw_saliency, saliency, saliency_rows, save_maps
+from repr_probe.workflows.saliency import described, draw_saliency, saliency, saliency_rows
 
 
 class Net(nn.Module):
