@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from repr_probe.errors import UsageError
 
 from .conditions import FailOn, fail_on, parse_conditions
-from .display import shown
 from .encoder_options import NO_OPTIONS, takes_encoder_options
 from .formats import SUFFIXES, AsCsv, AsJson, AsLatex, AsMarkdown, stdout_format, terminal_width
+from .job import job
 from .options import (
     DATA,
     ENCODER,
@@ -125,7 +125,7 @@ def probe_command(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Tell the classes apart from frozen features: kNN and linear accuracy, Table I of HyDeS, with intervals and the protocol's name.
+    """Tell the classes apart from frozen features: kNN and linear accuracy, Table I of HyDeS, with intervals and protocol. Works under torchrun.
 
     Example: repro-probe probe hydes-digits --dataset digits --baselines
     """
@@ -135,7 +135,7 @@ def probe_command(
         raise UsageError(f"--dataset must name the images for {checkpoint!r}; got none; see repro-probe datasets")
     from repr_probe.workflows.probe import probe
 
-    with shown(quiet):
+    with job(device, quiet) as ranks:
         report = probe(
             checkpoint,
             dataset=dataset,
@@ -162,8 +162,11 @@ def probe_command(
             fresh=fresh,
             verify_data=verify_data,
             store=store,
+            ranks=ranks,
             **encoder,
         )
+    if not ranks.is_first:
+        return
     _show(report, outputs, kind, published=not no_published)
     from repr_probe.reports.probe_measures import probe_measures
 

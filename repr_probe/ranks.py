@@ -139,9 +139,13 @@ class Ranks:
             raise getattr(errors, name, ReprProbeError)(text)
         return outcome[0]
 
+    def of_first(self, value: T) -> T:
+        """What rank 0 has, on all; small and picklable."""
+        return self.first_does(lambda: value)
+
     def wait(self) -> None:
         """Until all ranks are here."""
-        self.first_does(lambda: None)
+        self.of_first(None)
 
     @contextmanager
     def in_turn(self) -> Iterator[None]:

@@ -84,6 +84,29 @@ def test_reports_equal_those_of_one_process(world_size, tmp_path, alone):
         assert line.endswith(") in process 1")
 
 
+@pytest.mark.parametrize("world_size", [2, 3])
+def test_searches_and_probes_equal_those_of_one_process(world_size, tmp_path, alone):
+    exact, close = ("neighbours", "few_neighbours", "knn", "few_queries"), ("fitted",)
+    refused = {"other_bank": "bank", "other_training": "train"}
+    for process, said in run_job(tmp_path, world_size, *exact, *close, *refused):
+        assert process.returncode == 0, said
+    for name in (*exact, *close):
+        expected = json.loads(json.dumps(alone.SCENARIOS[name](ALONE, tmp_path)))
+        for found in results(tmp_path, name, world_size):
+            assert_close(found, expected, name)
+            assert found == expected or name in close
+    for name, what in refused.items():
+        for rank in range(world_size):
+            line = (tmp_path / f"{name}-{rank}.err").read_text()
+            assert line.startswith(f"InputError: {what} must be the same in every process; got 200 x 9 (")
+
+
+def test_a_process_that_dies_in_a_fit_ends_the_job(tmp_path):
+    ended = run_job(tmp_path, 2, "deserted")
+    assert [process.returncode for process, _ in ended] == [0, 9]
+    assert (tmp_path / "deserted-0.err").read_text().startswith("LostProcess: all 2 processes must stay alive to the end; got one that process 0")
+
+
 def files_of(home, stores):
     """Every file of the stores, without the times and keys that meta.json holds."""
     return {f"{store}/{path.name}": path.read_bytes() for store in stores for path in sorted((home / store).iterdir())}

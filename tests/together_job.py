@@ -6,7 +6,7 @@ import json
 import os
 import runpy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +16,13 @@ import torch
 from repr_probe.datasets.open import open_dataset
 from repr_probe.errors import ReprProbeError
 from repr_probe.extraction import extract_features
+from repr_probe.features.door import as_features
+from repr_probe.metrics.definitions import DEFINITIONS
+from repr_probe.metrics.neighbour_measures import neighbour_measures, search_together
+from repr_probe.metrics.states import GeometryStates, Options
+from repr_probe.probes.knn import Setting, knn_settings
+from repr_probe.probes.linear import linear
+from repr_probe.probes.probe_result import ProbeResult
 from repr_probe.ranks import Ranks, joined
 from repr_probe.reports.geometry import geometry_report
 
@@ -54,6 +61,80 @@ def sampled(ranks: Ranks, folder: Path) -> object:
 
 def differing(ranks: Ranks, folder: Path) -> object:
     return geometry(ranks, folder, n=210 + 10 * (ranks.rank == 1))
+
+
+def neighbours(ranks: Ranks, folder: Path, n: int = 150) -> object:
+    """Hubness, purity and TwoNN: values of the first process, which measures alone after the searches."""
+    states = GeometryStates(as_features(*cloud(n, 6)), Options(intervals=False, ranks=ranks))
+    search_together(states, DEFINITIONS)
+    states.run_together(angles=False)
+    return ranks.first_does(lambda: {key: found.value for key, found in neighbour_measures(states, DEFINITIONS).items()})
+
+
+def few_neighbours(ranks: Ranks, folder: Path) -> object:
+    return neighbours(ranks, folder, n=4)
+
+
+def split(n_train: int, n_test: int, width: int = 9) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Eight classes of rows with ties; one test row is zero."""
+    rng = np.random.default_rng(1)
+    codes = np.arange(n_train) % 8, rng.integers(0, 8, n_test)
+    centers = rng.normal(size=(8, width))
+    rows = [np.round(2 * (centers[part] + rng.normal(size=(len(part), width)))) + 0.5 for part in codes]
+    rows[1][0] = 0.0
+    return rows[0], codes[0], rows[1], codes[1]
+
+
+def said(results: Iterable[ProbeResult]) -> list[object]:
+    return [{**one.to_dict(), "hits": one.hits.tolist(), "predictions": one.predictions.tolist()} for one in results]
+
+
+def knn(ranks: Ranks, folder: Path, n_test: int = 61) -> object:
+    settings = [Setting(1, 0.1), Setting(9, None), Setting(30, 0.07)]
+    rows, codes, tests, truth = split(200, n_test)
+    narrow = [np.linspace(1, 2, 9) + 1e-7 * part for part in (rows, tests)]
+    return [said(knn_settings(*given, settings, ranks=ranks))
+            for given in ((rows, codes, tests, truth), (rows, codes, None, None), (narrow[0], codes, narrow[1], truth))]  # fmt: skip
+
+
+def few_queries(ranks: Ranks, folder: Path) -> object:
+    """Three queries, one of them zero: the third process of three has none."""
+    return knn(ranks, folder, n_test=3)
+
+
+def fitted(ranks: Ranks, folder: Path) -> object:
+    """Grid, one penalty, fewer rows than features, fewer rows than a process would need, minibatches."""
+    rows = split(103, 40, width=2)
+    tiny_set = split(16, 10, width=1)
+    return said([linear(*rows, ranks=ranks), linear(*rows, l2=1e-3, memory=1, ranks=ranks), linear(*split(24, 40, width=30), l2=0.1, ranks=ranks),
+                 linear(tiny_set[0][:2], [0, 1], tiny_set[2], tiny_set[3], l2=0.1, ranks=ranks),
+                 linear(*rows, preset="sgd", epochs=2, ranks=ranks)])  # fmt: skip
+
+
+def other_bank(ranks: Ranks, folder: Path) -> object:
+    rows, codes, tests, truth = split(200, 20)
+    return said(knn_settings(rows + (ranks.rank == 1), codes, tests, truth, [Setting(5, 0.1)], ranks=ranks))
+
+
+def other_training(ranks: Ranks, folder: Path) -> object:
+    rows, codes, tests, truth = split(200, 20)
+    return said([linear(rows, np.roll(codes, ranks.rank), tests, truth, l2=0.1, ranks=ranks)])
+
+
+def deserted(ranks: Ranks, folder: Path) -> object:
+    """The last process dies in the middle of a fit."""
+    from repr_probe.probes.logistic import _Problem
+
+    sums, seen = _Problem.sums, []
+
+    def dying(self, weights):
+        seen.append(1)
+        if len(seen) == 3 and ranks.rank == ranks.world_size - 1:
+            os._exit(9)
+        return sums(self, weights)
+
+    _Problem.sums = dying  # type: ignore[method-assign]
+    return fitted(ranks, folder)
 
 
 def extraction(ranks: Ranks, folder: Path, batch_size: int = 5, views: int = 0) -> object:
@@ -96,9 +177,9 @@ def mended(ranks: Ranks, folder: Path) -> object:
     return len(seen)
 
 
-SCENARIOS: dict[str, Callable[[Ranks, Path], object]] = {
-    work.__name__: work for work in (geometry, few, wide, sampled, differing, extraction, idle, broken, mended)
-}
+_WORK = (geometry, few, wide, sampled, differing, extraction, idle, broken, mended, neighbours, few_neighbours, knn, few_queries, fitted,
+         other_bank, other_training, deserted)  # fmt: skip
+SCENARIOS: dict[str, Callable[[Ranks, Path], object]] = {work.__name__: work for work in _WORK}
 
 
 def main(rank: str, world_size: str, port: str, folder: str, *scenarios: str) -> None:

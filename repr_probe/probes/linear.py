@@ -18,6 +18,7 @@ from repr_probe.probes.logistic import GAP, MAX_ITERATIONS, TOLERANCE, Fit, fit_
 from repr_probe.probes.minibatch import Recipe, n_steps_of, train_layers
 from repr_probe.probes.probe_result import ProbeResult, frozen, scored
 from repr_probe.probes.standardised import Scale, Standardised
+from repr_probe.ranks import ALONE, Ranks
 
 PENALTIES = tuple(float(l2) for l2 in np.logspace(-6, 2, 10))
 HOLD_EVERY = 10
@@ -52,6 +53,7 @@ def linear(
     seed: int = 0,
     device: str = "auto",
     memory: int = MEMORY,
+    ranks: Ranks = ALONE,
 ) -> LinearResult:
     """Top-1 and top-5 on `test` of a linear classifier trained on `train` (n_samples, n_features); the test rows choose nothing.
 
@@ -62,6 +64,8 @@ def linear(
         in one pass of 12,500 batches of 128, the best on the same held-out rows. All three on raw features, the last weights.
     l2: with "lbfgs", this penalty and no choice.  epochs, batch_size: with the others, in place of the preset's; they enter the protocol.
     seed: of the start and the order of the minibatches.  memory: bytes for standardised rows and histories.
+    ranks: the processes of a job, each calling this on the same features. They share the passes over the rows of "lbfgs"; minibatches, where
+        every step waits for the one before, are the first one's. All get the result.
 
     Raises InputError for features, labels or settings outside this contract.
 
@@ -77,7 +81,8 @@ def linear(
     split = open_split(train, train_labels, test, test_labels, ("train", "test"), unit=False)
     if split.n_classes < 2:
         raise InputError(f"train must have two classes; got {split.n_classes}")
-    work = _Work(split, resolve_device(device), memory)
+    ranks.require_alike(train=split.train.mark, test=split.test.mark)
+    work = _Work(split, resolve_device(ranks.device_name(device)), memory, ranks)
     return work.by_recipe(recipe, preset, int(seed)) if recipe else work.by_penalty(l2)
 
 
@@ -121,8 +126,8 @@ def held_out(codes: np.ndarray) -> np.ndarray:
 class _Work:
     """The two sets, with training classes renumbered 0..K - 1."""
 
-    def __init__(self, split: Split, device: str, memory: int) -> None:
-        self.split, self.device, self.memory = split, device, memory
+    def __init__(self, split: Split, device: str, memory: int, ranks: Ranks) -> None:
+        self.split, self.device, self.memory, self.ranks = split, device, memory, ranks
         self.classes, self.codes = np.unique(split.train.codes, return_inverse=True)
         self.codes = self.codes.astype(np.int64)
 
@@ -166,18 +171,22 @@ class _Work:
         rows, length = self.split.train.rows, f"epochs={recipe.epochs}" if recipe.epochs else f"steps={recipe.steps}"
         if len(recipe.learning_rates) > 1:
             kept, held = self.parts("take a preset of one learning rate")
-            layers = train_layers(rows.select(kept), self.codes[kept], len(self.classes), recipe, seed=seed, device=self.device)
+            layers = self.train(rows.select(kept), self.codes[kept], recipe, seed)
             tops = [self.top1(layer, held) for layer in layers]
             best = int(np.argmax(tops))
             settings |= {"learning_rates_tried": list(recipe.learning_rates), "validation_top1": tops, "n_validation": len(held)}
             recipe = replace(recipe, learning_rates=(recipe.learning_rates[best],))
         settings["learning_rate"] = recipe.learning_rates[0]
-        (layer,) = train_layers(rows, self.codes, len(self.classes), recipe, seed=seed, device=self.device)
+        (layer,) = self.train(rows, self.codes, recipe, seed)
         return self.result(layer, f"linear {preset} batch={recipe.batch_size} {length} seed={seed}", settings, [], None)
 
     def fit(self, rows: Rows, codes: np.ndarray, penalties: Sequence[float]) -> tuple[Standardised, Fit]:
-        scaled = Standardised(rows, Scale.of(rows), self.memory)
-        return scaled, fit_logistic(scaled, codes, len(self.classes), np.array(penalties), device=self.device, memory=self.memory)
+        scaled, n_classes = Standardised(rows, Scale.of(rows), self.memory), len(self.classes)
+        return scaled, fit_logistic(scaled, codes, n_classes, np.array(penalties), device=self.device, memory=self.memory, ranks=self.ranks)
+
+    def train(self, rows: Rows, codes: np.ndarray, recipe: Recipe, seed: int) -> np.ndarray:
+        """(n_learning_rates, n_features + 1, n_classes)"""
+        return self.ranks.first_does(lambda: train_layers(rows, codes, len(self.classes), recipe, seed=seed, device=self.device))
 
     def parts(self, way_out: str) -> tuple[np.ndarray, np.ndarray]:
         """Row numbers to fit and row numbers to choose by."""

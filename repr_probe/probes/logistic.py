@@ -17,6 +17,7 @@ import numpy as np
 from repr_probe import progress
 from repr_probe.probes.row_space import RowSpace
 from repr_probe.probes.standardised import Standardised
+from repr_probe.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
     import torch
@@ -49,23 +50,39 @@ class Fit:
 
 
 def fit_logistic(
-    rows: Standardised, codes: np.ndarray, n_classes: int, penalties: np.ndarray, *, device: str = "cpu", memory: int = 1 << 30
+    rows: Standardised, codes: np.ndarray, n_classes: int, penalties: np.ndarray, *, device: str = "cpu", memory: int = 1 << 30, ranks: Ranks = ALONE
 ) -> Fit:
     """Minimise the loss for each of `penalties`, from zero. codes: (n_rows,) in 0..n_classes - 1.
 
     As many penalties go together as their histories fit into `memory` bytes.
+    ranks: every process passes over its part of the rows, the first one takes the steps, and all get the fit. Fewer rows than features are
+    the first one's alone.
     """
     if len(rows) < rows.n_features:
-        span = RowSpace(rows)
-        fit = _fit(span, codes, n_classes, penalties, device=device, memory=memory)
-        return replace(fit, weights=span.lifted(fit.weights))
-    return _fit(rows, codes, n_classes, penalties, device=device, memory=memory)
+        return ranks.first_does(lambda: _fit_in_span(rows, codes, n_classes, penalties, device, memory))
+    start, stop = ranks.run_of(len(rows))
+    return _fit(rows.part(start, stop), codes[start:stop], n_classes, penalties, device=device, memory=memory, ranks=ranks)
 
 
-def _fit(rows: Standardised | RowSpace, codes: np.ndarray, n_classes: int, penalties: np.ndarray, *, device: str, memory: int) -> Fit:
-    each = 8 * (rows.n_features + 1) * n_classes * (2 * _HISTORY + 6)
+def _fit_in_span(rows: Standardised, codes: np.ndarray, n_classes: int, penalties: np.ndarray, device: str, memory: int) -> Fit:
+    span = RowSpace(rows)
+    fit = _fit(span, codes, n_classes, penalties, device=device, memory=memory)
+    return replace(fit, weights=span.lifted(fit.weights))
+
+
+def _fit(
+    rows: Standardised | RowSpace, codes: np.ndarray, n_classes: int, penalties: np.ndarray, *, device: str, memory: int, ranks: Ranks = ALONE
+) -> Fit:
+    """rows, codes: this rank's."""
+    problem = _Problem(rows, codes, n_classes, device, ranks)
+    if not ranks.is_first:
+        return problem.follow()
+    return ranks.of_first(_descended(problem, penalties, memory))
+
+
+def _descended(problem: _Problem, penalties: np.ndarray, memory: int) -> Fit:
+    each = 8 * (problem.rows.n_features + 1) * problem.n_classes * (2 * _HISTORY + 6)
     together = int(np.clip(memory // each, 1, len(penalties)))
-    problem = _Problem(rows, codes, n_classes, device)
     fits = []
     with progress.task("logistic regression", len(penalties)) as advance:
         for start in range(0, len(penalties), together):
@@ -74,19 +91,24 @@ def _fit(rows: Standardised | RowSpace, codes: np.ndarray, n_classes: int, penal
 
 
 class _Problem:
-    """The rows with their labels, and the eigenvectors of their covariance."""
+    """The rows with their labels, this rank's part of them, and, on the first, the eigenvectors of the covariance of all."""
 
-    def __init__(self, rows: Standardised | RowSpace, codes: np.ndarray, n_classes: int, device: str) -> None:
+    def __init__(self, rows: Standardised | RowSpace, codes: np.ndarray, n_classes: int, device: str, ranks: Ranks) -> None:
         import torch
 
-        self.rows, self.n_classes, self.device = rows, n_classes, torch.device(device)
+        self.rows, self.n_classes, self.device, self.ranks = rows, n_classes, torch.device(device), ranks
         self.codes = torch.from_numpy(codes).to(self.device)
+        count = np.array([len(rows)])
+        ranks.sum(count)
+        self.n = int(count[0])
         width = rows.n_features
         covariance = torch.zeros(width, width, dtype=torch.float64, device=self.device)
         for _, block in self.blocks(4096):
-            covariance.addmm_(block.T, block, alpha=1 / len(rows))
-        self.spread, self.axes = torch.linalg.eigh(covariance)
-        self.spread.clamp_(min=0.0)
+            covariance.addmm_(block.T, block, alpha=1 / self.n)
+        self.add_up(covariance)
+        if ranks.is_first:
+            self.spread, self.axes = torch.linalg.eigh(covariance)
+            self.spread.clamp_(min=0.0)
 
     def blocks(self, size: int):  # pairs of a slice and a (rows, n_features) tensor
         import torch
@@ -95,12 +117,32 @@ class _Problem:
             yield where, torch.from_numpy(block).to(self.device)
 
     def evaluate(self, weights: torch.Tensor, penalties: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """(loss (P,), gradient like weights, mean of p (1 - p) (P,)) at weights (P, n_features + 1, n_classes)."""
+        """(loss (P,), gradient like weights, mean of p (1 - p) (P,)) at weights (P, n_features + 1, n_classes); the first rank alone asks."""
+        if self.ranks.world_size > 1:
+            self.ranks.of_first(weights.cpu().numpy())
+        count, _, n_classes = weights.shape
+        loss, square, gradient = self.sums(weights)
+        gradient = (gradient / self.n).view(-1, count, n_classes).permute(1, 0, 2).contiguous()
+        gradient[:, :-1] += penalties[:, None, None] * weights[:, :-1]
+        loss = loss / self.n + 0.5 * penalties * weights[:, :-1].square().sum((1, 2))
+        return loss, gradient, (1 - square / self.n) / n_classes
+
+    def follow(self) -> Fit:
+        """Add this rank's part to every sum that the first one needs; what it says last is the fit."""
+        import torch
+
+        while not isinstance(said := self.ranks.of_first(None), Fit):
+            self.sums(torch.from_numpy(said).to(self.device))
+        return said
+
+    def sums(self, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Over the rows of all ranks: (cross entropy (P,), p² (P,), gradient (n_features + 1, P n_classes))."""
         import torch
 
         count, _, n_classes = weights.shape
         flat = weights.permute(1, 0, 2).reshape(weights.shape[1], -1)
-        loss, gradient, square = torch.zeros_like(penalties), torch.zeros_like(flat), torch.zeros_like(penalties)
+        whole = torch.zeros(2 * count + flat.numel(), dtype=torch.float64, device=self.device)  # as one, so that ranks meet once
+        loss, square, gradient = whole[:count], whole[count : 2 * count], whole[2 * count :].view_as(flat)
         size = max(64, _LOGITS // (count * n_classes))
         for where, block in self.blocks(size):
             scores = torch.addmm(flat[-1], block, flat[:-1]).view(-1, count, n_classes)
@@ -115,11 +157,15 @@ class _Problem:
             residual = scores.view(len(block), -1)
             gradient[:-1].addmm_(block.T, residual)
             gradient[-1] += residual.sum(0)
-        n = len(self.rows)
-        gradient = (gradient / n).view(-1, count, n_classes).permute(1, 0, 2).contiguous()
-        gradient[:, :-1] += penalties[:, None, None] * weights[:, :-1]
-        loss = loss / n + 0.5 * penalties * weights[:, :-1].square().sum((1, 2))
-        return loss, gradient, (1 - square / n) / n_classes
+        self.add_up(whole)
+        return loss, square, gradient
+
+    def add_up(self, values: torch.Tensor) -> None:
+        """Replace `values` by their sum over the ranks."""
+        if self.ranks.world_size > 1:
+            here = values.cpu()
+            self.ranks.sum(here.numpy())
+            values.copy_(here)
 
     def precondition(self, vectors: torch.Tensor, curvature: torch.Tensor, penalties: torch.Tensor) -> torch.Tensor:
         """(a Σ + l2)⁻¹ applied to weights, 1 / a to biases; a = curvature (P,)."""

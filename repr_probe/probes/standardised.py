@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -38,8 +39,17 @@ class Standardised:
     """Blocks of `rows` under `scale`; kept in memory where they fit into `memory` bytes, else made anew in every pass."""
 
     def __init__(self, rows: Rows, scale: Scale, memory: int) -> None:
-        self.rows, self.scale = rows, scale
-        self.kept = self.block(0, len(rows)) if 8 * len(rows) * rows.n_features <= memory else None
+        self.rows, self.scale, self.memory = rows, scale, memory
+
+    @cached_property
+    def kept(self) -> np.ndarray | None:
+        return self.block(0, len(self)) if 8 * len(self) * self.n_features <= self.memory else None
+
+    def part(self, start: int, stop: int) -> Standardised:
+        """Rows start..stop, under the same scale."""
+        if (start, stop) == (0, len(self)):
+            return self
+        return Standardised(self.rows.select(np.arange(start, stop)), self.scale, self.memory)
 
     def __len__(self) -> int:
         return len(self.rows)

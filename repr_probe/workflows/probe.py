@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from repr_probe import progress
 from repr_probe.errors import ReprProbeError, UsageError
 from repr_probe.files.home import using_home
+from repr_probe.ranks import ALONE, LostProcess, Ranks
 from repr_probe.workflows.encoder_options import EncoderOptions, checked_options
 from repr_probe.workflows.probe_baselines import pixel_encoder, random_encoder
 
@@ -47,6 +48,7 @@ def probe(
     fresh: bool = False,
     verify_data: bool = False,
     store: str | Path | None = None,
+    ranks: Ranks = ALONE,
     **encoder: Unpack[EncoderOptions],
 ) -> ProbeReport:
     """kNN and linear accuracy of an encoder's frozen features on a data set: Table I of HyDeS (arXiv 2604.24498).
@@ -57,15 +59,19 @@ def probe(
     knn_preset, k, temperature: of `knn`; several k or temperatures are a sweep from one search.  linear_preset, l2, epochs: of `linear`.
     baselines: adds the same architecture with random weights, and raw pixels.  against: a second checkpoint, with McNemar's test on the
     same images (options of loading are for the first alone).  The other options are those of `extract`.
+    ranks: the processes of a job that share the work, each calling this; all get the report.
 
     Raises UsageError, CheckpointError, DatasetError, FileFormatError, InputError or StoreError, each with one line that says what to do.
     """
     if not (knn or linear):
         raise UsageError("knn or linear must be on; got neither")
-    asked = _Asked(knn, linear, knn_preset, _several(k), _several(temperature), linear_preset, l2, epochs, seed, device)
+    asked = _Asked(knn, linear, knn_preset, _several(k), _several(temperature), linear_preset, l2, epochs, seed)
     images: dict[str, Any] = {"dataset": dataset, "data_root": data_root, "limit": limit, "seed": seed, "verify_data": verify_data}
-    running: dict[str, Any] = {"device": device, "dtype": dtype, "batch_size": batch_size, "workers": workers, "fresh": fresh}
+    running: dict[str, Any] = {"device": device, "dtype": dtype, "batch_size": batch_size, "workers": workers, "fresh": fresh, "ranks": ranks}
     with using_home(store):
+        from repr_probe.reports.versions import library_versions
+
+        ranks.require_alike(versions=" ".join(f"{name} {version}" for name, version in sorted(library_versions().items())))
         work = _Work(asked, (train_split, split), {**images, **running})
         rows = [work.row(checkpoint, "checkpoint", _name_of(checkpoint), layer=layer, **checked_options(encoder))]
         if against is not None:
@@ -80,12 +86,12 @@ class _Asked:
 
     def __init__(
         self, knn: bool, linear: bool, knn_preset: str, k: list[Any], temperature: list[Any], linear_preset: str, l2: float | None,
-        epochs: int | None, seed: int, device: str,
+        epochs: int | None, seed: int,
     ) -> None:  # fmt: skip
         from repr_probe.probes.knn import chosen_setting
         from repr_probe.probes.linear import chosen_recipe
 
-        self.knn, self.linear, self.device, self.seed = knn, linear, device, seed
+        self.knn, self.linear, self.seed = knn, linear, seed
         self.settings = [chosen_setting(knn_preset, one, heat) for one in k or [None] for heat in temperature or [None]]
         self.knn_preset = knn_preset
         self.linear_options: dict[str, Any] = {"preset": linear_preset, "l2": l2, "epochs": epochs}
@@ -95,16 +101,16 @@ class _Asked:
         if not linear and (l2 is not None or epochs is not None or linear_preset != "lbfgs"):
             raise UsageError("linear_preset, l2 and epochs must go with the linear probe; got them without it")
 
-    def results(self, train: FeatureStore, test: FeatureStore | None) -> tuple[ProbeResult, ...]:
+    def results(self, train: FeatureStore, test: FeatureStore | None, device: str, ranks: Ranks) -> tuple[ProbeResult, ...]:
         """Every probe on the features of two stores; test None: the training rows, each left out of its own bank."""
         from repr_probe.probes.knn import knn_settings
         from repr_probe.probes.linear import linear
 
         found: list[ProbeResult] = []
         if self.knn:
-            found += knn_settings(train, None, test, None, self.settings, preset=self.knn_preset, device=self.device)
+            found += knn_settings(train, None, test, None, self.settings, preset=self.knn_preset, device=device, ranks=ranks)
         if self.linear:
-            found.append(linear(train, None, test, None, seed=self.seed, device=self.device, **self.linear_options))
+            found.append(linear(train, None, test, None, seed=self.seed, device=device, ranks=ranks, **self.linear_options))
         return tuple(found)
 
     def to_dict(self) -> dict[str, Any]:
@@ -117,6 +123,7 @@ class _Work:
 
     def __init__(self, asked: _Asked, splits: tuple[str, str | None], extraction: Mapping[str, Any]) -> None:
         self.asked, self.splits, self.extraction = asked, splits, extraction
+        self.device, self.ranks = extraction["device"], extraction["ranks"]
         self.first: FeatureStore | None = None
         self.notes: list[str] = []
 
@@ -135,7 +142,8 @@ class _Work:
             (train,) = extract(encoder, split=self.splits[0], **self.extraction, **options)
         kept = {key: origin[key] for key in ("encoder", "architecture", "layer", "pool", "input", "identity", "limit", "seed")}
         stores = {"train_store": train.key, "test_store": test.key, "images": origin["fingerprint"]}
-        return ProbeRow(name, role, self.asked.results(train, None if alone else test), {**kept, **stores})
+        results = self.asked.results(train, None if alone else test, self.device, self.ranks)
+        return ProbeRow(name, role, results, {**kept, **stores})
 
     def baselines(self, layer: str | None) -> list[ProbeRow]:
         """The same architecture with random weights, and raw pixels; one that cannot be built is noted."""
@@ -143,8 +151,10 @@ class _Work:
         origin = self.first.meta["provenance"] if self.first is not None else {}
         for name, build, where in (("random weights", random_encoder, layer), ("raw pixels", pixel_encoder, None)):
             try:
-                encoder = build(origin, self.extraction["device"])
+                encoder = build(origin, self.ranks.device_name(self.device))
                 found.append(self.row(encoder, "baseline", name if build is random_encoder else encoder.name, layer=where))
+            except LostProcess:
+                raise
             except ReprProbeError as error:
                 self.notes.append(f"no row of {name}: {error}")
                 progress.note(self.notes[-1])
