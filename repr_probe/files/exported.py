@@ -14,8 +14,8 @@ from repr_probe.errors import FileFormatError
 from repr_probe.files.json_file import parse_json
 from repr_probe.files.printable import listed, printable
 from repr_probe.files.raw_tensors import raw_tensor
-from repr_probe.files.stored_zip import StoredZip
 from repr_probe.files.torch_blob import read_torch_blob
+from repr_probe.files.zip_records import ZipRecords
 
 if TYPE_CHECKING:
     import torch
@@ -36,22 +36,22 @@ def read_exported(path: str | Path) -> dict[str, Any]:
 
     Raises FileFormatError for archives that are cut, damaged, or lie about their sizes.
     """
-    archive = StoredZip(path)
-    if "byteorder" in archive.names and archive.content("byteorder") != b"little":
+    archive = ZipRecords(path)
+    if "byteorder" in archive.places and archive.content("byteorder") != b"little":
         raise FileFormatError(f"{path} must be little-endian; got an archive of another machine; export it again", code="E_DTYPE")
     models: dict[str, Any] = {}
-    for name in archive.names:
+    for name in archive.places:
         if name.startswith(WEIGHTS) and name.endswith(TABLE):
             models[name[len(WEIGHTS) : -len(TABLE)]] = _by_table(archive, name)
         elif name == "serialized_state_dict.pt" or (name.startswith(WEIGHTS) and name.endswith(".pt")):
             models[Path(name).stem] = read_torch_blob(archive.bytes_of(name), f"{name} in {path}")
     if not models:
-        text = f"{path} must hold the weights of an exported program; got none ({listed(archive.names)}); save the module's state_dict()"
+        text = f"{path} must hold the weights of an exported program; got none ({listed(archive.places)}); save the module's state_dict()"
         raise FileFormatError(text, code="E_NO_WEIGHTS")
     return next(iter(models.values())) if len(models) == 1 else models
 
 
-def _by_table(archive: StoredZip, name: str) -> dict[str, torch.Tensor]:
+def _by_table(archive: ZipRecords, name: str) -> dict[str, torch.Tensor]:
     stated = parse_json(archive.content(name), f"{name} in {archive.where}")
     entries = stated.get("config") if isinstance(stated, dict) else None
     if not isinstance(entries, dict):
@@ -59,7 +59,7 @@ def _by_table(archive: StoredZip, name: str) -> dict[str, torch.Tensor]:
     return {key: _tensor(archive, key, entry) for key, entry in entries.items()}
 
 
-def _tensor(archive: StoredZip, key: str, entry: Any) -> Any:
+def _tensor(archive: ZipRecords, key: str, entry: Any) -> Any:
     where = f"{printable(key)} in {archive.where}"
     payload = entry.get("path_name") if isinstance(entry, dict) else None
     if not isinstance(payload, str):
@@ -84,5 +84,5 @@ def _numbers(stated: Any) -> list[Any]:
     return [entry.get("as_int") if isinstance(entry, Mapping) else None for entry in stated] if isinstance(stated, list) else [None]
 
 
-def _broken(archive: StoredZip, name: str) -> FileFormatError:
+def _broken(archive: ZipRecords, name: str) -> FileFormatError:
     return FileFormatError(f"{archive.where} must be undamaged; its table of weights is not ({printable(name)})", code="E_CORRUPT")

@@ -12,8 +12,8 @@ from repr_probe.files.inert import InertReader, run_inert
 from repr_probe.files.pickle_machine import Refused
 from repr_probe.files.printable import printable
 from repr_probe.files.raw_tensors import raw_tensor
-from repr_probe.files.stored_zip import StoredZip
 from repr_probe.files.tensor_claims import Storage
+from repr_probe.files.zip_records import ZipRecords
 
 if TYPE_CHECKING:
     import torch
@@ -25,13 +25,13 @@ def read_torch_blob(data: np.ndarray, where: str) -> Any:
     Tensors share the bytes of `data` where these are aligned, so that a mapped file stays mapped. Classes come back dead.
     Raises FileFormatError: E_TRUNCATED, E_ZIP_COMPRESSED, E_ZIP_DUP, E_MISSING_STORAGE, E_SIZE_MISMATCH, E_TENSOR_BOMB, E_MALICIOUS, ...
     """
-    archive = StoredZip(data, where)
-    if "byteorder" in archive.names and archive.content("byteorder") != b"little":
+    archive = ZipRecords(data, where)
+    if "byteorder" in archive.places and archive.content("byteorder") != b"little":
         raise FileFormatError(f"{where} must be little-endian; got what a machine of another kind wrote; save it again", code="E_DTYPE")
     return run_inert(InertReader(archive.content("data.pkl"), make=_maker(archive, where)), where)
 
 
-def _maker(archive: StoredZip, where: str) -> Callable[..., torch.Tensor]:
+def _maker(archive: ZipRecords, where: str) -> Callable[..., torch.Tensor]:
     def make(storage: Storage, dtype: torch.dtype, size: tuple[int, ...], stride: tuple[int, ...], offset: int) -> torch.Tensor:
         try:
             record = archive.bytes_of(f"data/{storage.key}")

@@ -137,7 +137,7 @@ def test_entries_that_are_elsewhere(path: Path) -> None:
 def test_limits_of_zip_archives(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive(path, ("m/data.pkl", pickle.dumps({"a": 1}, 2)), ("m/version", b"3"))
     monkeypatch.setattr("repr_probe.files.torch_records.PICKLE_LIMIT", 3)
-    refused(path, "E_PICKLE_LIMIT", "must keep m/data.pkl below 0 MiB")
+    refused(path, "E_PICKLE_LIMIT", "must keep data.pkl below 0 MiB")
     monkeypatch.setattr("repr_probe.files.zip_records.ENTRIES_LIMIT", 1)
     refused(path, "E_PICKLE_LIMIT", "must have at most 1 entries; got 2")
 
