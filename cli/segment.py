@@ -37,7 +37,7 @@ Classes = Annotated[
     str | None,
     option(
         "Number of classes, their names with commas, or a file with a name a line.", DATA, metavar="N|NAMES|FILE",
-        show_default="largest id in the training masks",
+        show_default="ids of the training masks",
     ),
 ]  # fmt: skip
 IgnoreIndex = Annotated[int | None, option("Id of void pixels in the masks.", DATA, min=0, show_default="255")]

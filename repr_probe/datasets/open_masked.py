@@ -6,11 +6,10 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from repr_probe.datasets.draw import balanced_draw
 from repr_probe.datasets.mask_folders import choose_split, mask_folder_splits, pair_files
-from repr_probe.datasets.masked_images import MaskedImages, read_mask
+from repr_probe.datasets.mask_ids import count_ids, n_classes_of
+from repr_probe.datasets.masked_images import MaskedImages
 from repr_probe.datasets.voc import VOC_CLASSES, VOC_VOID, voc_pairs
 from repr_probe.errors import DatasetError, UsageError
 from repr_probe.files.home import data_root as default_root
@@ -33,7 +32,7 @@ def open_masked_images(
     """(training split, held-out split) of "voc" (train, val), or of a folder with train and test or val.
 
     split: the held-out one; default val of voc, of a folder test before val.  ignore_index: the id of void; default 255.
-    classes: how many, or their names in the order of the ids; default: up to the largest id in the training masks (noted).
+    classes: how many, or their names in the order of the ids; default: the ids of the training masks (noted), which must have no gap.
     limit: at most so many images of each split, drawn by `seed`.
     Raises DatasetError for a layout, an image without mask or a file that does not fit, UsageError for options.
     """
@@ -73,13 +72,10 @@ def _opened(
 
 
 def _class_names(classes: int | Sequence[str] | None, pairs: list[tuple[Path, Path]], void: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(names, notes): as given, or numbered up to the largest id of the training masks."""
+    """(names, notes): as given, or numbered as the ids of the training masks are."""
     if classes is None:
-        largest = max(int(np.max(ids, initial=-1, where=ids != void)) for ids in map(read_mask, (mask for _, mask in pairs)))
-        if largest < 0:
-            raise DatasetError(f"masks must have a pixel that is not void ({void}); got none in {pairs[0][1].parent}")
-        note = f"{largest + 1} classes, by the largest id in the training masks; --classes says otherwise"
-        return tuple(f"class {number}" for number in range(largest + 1)), (note,)
+        number = n_classes_of(count_ids([mask for _, mask in pairs]), void=void, where=pairs[0][1].parent)
+        return tuple(f"class {each}" for each in range(number)), (f"{number} classes, by the ids in the training masks; --classes says otherwise",)
     names = tuple(f"class {number}" for number in range(classes)) if isinstance(classes, int) else tuple(classes)
     if not 2 <= len(names) <= MOST_CLASSES or len(set(names)) < len(names):
         raise UsageError(f"classes must be a number of 2 or more, or as many different names; got {classes!r}")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from repr_probe.datasets.mask_ids import count_ids
 from repr_probe.datasets.masked_images import read_mask
 from repr_probe.datasets.open_masked import open_masked_images
 from repr_probe.datasets.voc import VOC_CLASSES
@@ -57,7 +58,7 @@ def test_a_folder_with_splits(folder):
     train, test = open_masked_images(folder)
     assert (train.split, len(train), test.split, len(test)) == ("train", 3, "test", 2)
     assert train.class_names == ("class 0", "class 1", "class 2")
-    assert train.notes == ("3 classes, by the largest id in the training masks; --classes says otherwise",)
+    assert train.notes == ("3 classes, by the ids in the training masks; --classes says otherwise",)
     assert np.array_equal(train.mask(1), ids_of(1))
     image = train.image(0, SPEC)
     assert image.shape == (3, 6, 8) and abs(float(image.mean())) < 0.02
@@ -132,6 +133,60 @@ def test_masks_that_are_wrong_are_named(folder, fault, text):
     spoilt(fault, folder)
     with pytest.raises(DatasetError, match=text):
         open_masked_images(folder)[1].mask(0)
+
+
+def strayed(root: Path, *values: int, split: str = "train") -> Path:
+    """The folder with one pixel of each of `values` in its first training mask, which has 120 of 360 pixels."""
+    path = root / split / "masks" / f"{split}0.png"
+    ids = read_mask(path)
+    ids[5, : len(values)] = values
+    Image.fromarray(ids.astype(np.uint8)).save(path)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ((77,), r"got 0 to 2 and then 77 \(0.28 % of the pixels\) in .*masks; pass --classes 78 where every id is a class, or correct the masks"),
+        ((4, 9), r"got 0 to 2 and then 4, 9 \(0.56 % of the pixels\) in .*; pass --classes 10 where every id is a class, or"),
+        (tuple(range(10, 18)), r"got 0 to 2 and then 10, 11, 12, 13, 14, 15 and 2 more \(2.2 % of the pixels\)"),
+    ],
+)
+def test_ids_beyond_a_gap_are_refused_with_their_share(folder, values, text):
+    strayed(folder, *values)
+    with pytest.raises(DatasetError, match=r"masks must hold ids 0, 1, 2 \.\.\. without a gap where classes is not given; " + text):
+        open_masked_images(folder)
+    largest = max(values) + 1
+    assert open_masked_images(folder, classes=largest)[0].n_classes == largest
+    with pytest.raises(DatasetError, match=f"mask must hold class ids 0 to 2 or void .255.; got {values[0]} in"):
+        open_masked_images(folder, classes=3)[0].mask(0)
+
+
+@pytest.mark.parametrize(
+    ("ids", "text"),
+    [
+        ([[0, 1], [77, 77]], r"got 0 to 1 and then 77 \(50 % .*pass --classes 78 where every id is a class, --ignore-index 77 where 77 is void, or"),
+        ([[0, 0], [2, 2]], r"got 0 and then 2 \(50 %"),
+        ([[1, 1], [2, 255]], r"got no 0 but 1, 2 \(75 % .*pass --classes 3 where every id is a class, or correct"),
+        ([[0, 0], [255, 0]], r"masks must hold two classes or more; got 0 alone beside void 255 \(25 % of the pixels\) in .*; --classes and"),
+        ([[0, 0], [0, 0]], r"masks must hold two classes or more; got 0 alone in"),
+        ([[255, 255]], r"masks must have a pixel that is not void \(255\); got none in"),
+    ],
+)
+def test_ids_that_are_no_list_of_classes(tmp_path, ids, text):
+    for split in ("train", "test"):
+        write_pair(tmp_path / split / "images", tmp_path / split / "masks", "x", np.array(ids))
+    with pytest.raises(DatasetError, match=text):
+        open_masked_images(tmp_path)
+
+
+def test_pixels_are_counted_over_all_masks(tmp_path):
+    arrays = {"a": np.array([[0, 1], [1, 255]], np.uint8), "b": np.array([[3, 3, 0]], np.uint8), "c": np.array([[70_000, 0]], np.int32)}
+    for name, array in arrays.items():
+        Image.fromarray(array).save(tmp_path / f"{name}.tif")
+    counts = count_ids([tmp_path / f"{name}.tif" for name in arrays])
+    values, pixels = np.unique(np.concatenate([array.ravel().astype(int) for array in arrays.values()]), return_counts=True)
+    assert counts == dict(zip(values.tolist(), pixels.tolist())) and list(counts) == sorted(counts)
 
 
 def test_a_damaged_image_is_named(folder):
