@@ -148,9 +148,9 @@ def bytes_needed(n_features: int, further: int = 0) -> int:
     """The most that moments, cosine sums or a spectrum take on a device: five matrices, blocks of rows with their copies, `further` numbers.
 
     >>> bytes_needed(2048) // 2**20
-    352
+    384
     """
-    return 8 * (5 * (n_features + 2) ** 2 + 6 * max(_NUMBERS, n_features) + further)
+    return 8 * (5 * (n_features + 2) ** 2 + 7 * max(_NUMBERS, n_features) + further)
 
 
 def algebra_on(device: str) -> Algebra:

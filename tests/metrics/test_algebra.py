@@ -177,7 +177,7 @@ def test_devices_without_float64_leave_it_to_the_processor():
 
 
 def test_no_room_is_one_line():
-    line = r"^device must have 370.2 MB free for 2048 features in float64; got cpu without; use --device cpu$"
+    line = r"^device must have 403.8 MB free for 2048 features in float64; got cpu without; use --device cpu$"
     with pytest.raises(InputError, match=line), TorchAlgebra("cpu").room(2048, 100_000):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
     with pytest.raises(RuntimeError, match="another"), TorchAlgebra("cpu").room(2048):
