@@ -9,18 +9,22 @@ from __future__ import annotations
 import shutil
 from contextlib import ExitStack
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from repr_probe import progress
 from repr_probe.errors import StoreError
 from repr_probe.extraction_pass import ExtractionPass, equipment
 from repr_probe.features.store import FeatureStore
-from repr_probe.features.store_key import store_key
+from repr_probe.features.store_key import canonical_json, store_key
 from repr_probe.features.store_writer import StoreWriter
 from repr_probe.files.atomic import explained
 from repr_probe.ranks import Ranks
 
 _COPIED_ROWS = 4096
+_LONGEST = 40  # signs of a fact that is told as it is; of a longer one its hash
+_SAID = {"identity": "weights", "fingerprint": "files_of_the_data_set", "rows": "images_and_labels"}
 
 
 def in_parts(work: ExtractionPass, ranks: Ranks) -> dict[str, FeatureStore]:
@@ -28,8 +32,7 @@ def in_parts(work: ExtractionPass, ranks: Ranks) -> dict[str, FeatureStore]:
 
     Raises InputError on all ranks where they were given different networks, images or library versions.
     """
-    facts = {f"key_of_{layer}": store_key(content)[:12] for layer, content in work.fields.items()}
-    ranks.require_alike(**facts, equipment=str(equipment(work.facts)))
+    ranks.require_alike(**_facts(work))
     with ExitStack() as locks:
         whole: dict[str, StoreWriter] = {}
         # Held by the first rank from the start: nobody else may begin, or tidy up, what these parts will become.
@@ -39,6 +42,21 @@ def in_parts(work: ExtractionPass, ranks: Ranks) -> dict[str, FeatureStore]:
             _write_part(work, spans[ranks.rank])
         ranks.wait()
         return ranks.first_does(lambda: {layer: _assembled(work, layer, writer, spans) for layer, writer in whole.items()})
+
+
+def _facts(work: ExtractionPass) -> dict[str, str]:
+    """All that the bytes depend on, each under a name that says what to look at where processes differ."""
+    key = next(iter(work.fields.values()))
+    made_of = {_SAID.get(name, name): value for name, value in key.items() if name not in ("layer", "schema")}
+    run = equipment(work.facts)
+    versions = {f"version_of_{name}": version for name, version in run.pop("versions").items()}
+    facts = {"layers": list(work.fields), **made_of, **run, **versions, "batch_size": work.facts["batch_size"]}
+    return {name: _short(value) for name, value in facts.items()}
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else canonical_json(value)
+    return text if len(text) <= _LONGEST else sha256(text.encode()).hexdigest()[:12]
 
 
 def _spans(work: ExtractionPass, ranks: Ranks) -> list[tuple[int, int]]:

@@ -47,6 +47,8 @@ def announce_pass(states: GeometryStates) -> None:
     cost = pass_cost(states)
     if cost.seconds > SLOW_SECONDS:
         progress.note(f"{cost} (measured on tiles of it); --pairs sample:M (pairs=M) draws M of them instead, with a standard error")
+        if not states.n_labelled:
+            progress.note("no row has a label: what needs classes, as d′ and same-class angles, will have no value")
 
 
 def pass_cost(states: GeometryStates) -> PassCost:

@@ -59,6 +59,13 @@ def test_long_passes_are_announced_with_the_way_out(said, monkeypatch):
     )  # fmt: skip
 
 
+def test_and_so_is_what_rows_without_labels_do_not_give(said, monkeypatch):
+    monkeypatch.setattr(module, "_WORTH_TRYING", 0.0)
+    monkeypatch.setattr(module, "SLOW_SECONDS", 0.0)
+    announce_pass(states_of(60))
+    assert said[1:] == ["no row has a label: what needs classes, as d′ and same-class angles, will have no value"]
+
+
 def test_short_ones_sampled_ones_and_those_that_ran_are_not(said, monkeypatch):
     announce_pass(states_of(60))
     monkeypatch.setattr(module, "_WORTH_TRYING", 0.0)
