@@ -124,8 +124,12 @@ def parsed(options: dict[str, Any]) -> dict[str, Any]:
     values = {
         **options,
         "image_size": parse_image_size(options["image_size"]),
-        "mean": parse_channels(options["mean"], option="--mean"),
-        "std": parse_channels(options["std"], option="--std"),
+        **{name: _for_channels(parse_channels(options[name], option=f"--{name}")) for name in ("mean", "std")},
     }
     plain = {name: value.value if isinstance(value, StrEnum) else value for name, value in values.items()}
     return {name: value for name, value in plain.items() if value not in (None, False, [])}
+
+
+def _for_channels(numbers: tuple[float, ...] | None) -> tuple[float, ...] | float | None:
+    """One number is for every channel, however many there are."""
+    return numbers[0] if numbers is not None and len(numbers) == 1 else numbers

@@ -35,7 +35,7 @@ def inspect_command(
     if json:
         import json as writer
 
-        say(writer.dumps(found.to_dict(), indent=1, ensure_ascii=False))
+        say(writer.dumps(found.to_dict(), indent=1, ensure_ascii=False, allow_nan=False))
     else:
         say(str(found))
     if not found.ok:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from repr_probe.encoders.additions import additions_note
 from repr_probe.encoders.architectures import Architecture
 from repr_probe.encoders.candidates import Candidate
 from repr_probe.encoders.choose import Choice, choose
@@ -107,7 +108,8 @@ def fit_choice(survey: Survey, choice: Choice, *, in_place: bool = False) -> Fit
         _copy(values, network)
     if candidate.container.module is not None:
         check_modules(candidate, network.module, module_facts(candidate.container.module))
-    return Fitted(network, survey, choice, (*cast_notes, *untrained_notes(values)))
+    doubts = (*candidate.reading.notes, *additions_note(candidate))
+    return Fitted(network, survey, choice, (*doubts, *cast_notes, *untrained_notes(values)))
 
 
 def _assigned(architecture: Architecture, sizes: dict[str, Any], values: dict[str, torch.Tensor]) -> Network | None:

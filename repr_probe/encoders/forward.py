@@ -43,3 +43,18 @@ def watched(modules: Mapping[str, nn.Module], look: Callable[[str, object], None
     finally:
         for handle in handles:
             handle.remove()
+
+
+@contextmanager
+def fed(modules: Mapping[str, nn.Module], look: Callable[[str, torch.Tensor], None]) -> Iterator[None]:
+    """As `watched`, with the first tensor each module is given, before it runs."""
+    handles = []
+    try:
+        for name, module in modules.items():
+            handles.append(module.register_forward_pre_hook(
+                lambda _, given, name=name: look(name, given[0]) if given and isinstance(given[0], torch.Tensor) else None
+            ))  # fmt: skip
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

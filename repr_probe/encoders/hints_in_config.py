@@ -9,6 +9,7 @@ from typing import Any
 
 from repr_probe.encoders.architectures import Architecture, resolve_architecture
 from repr_probe.encoders.input_spec import spec_from_file, stated_size, timm_config_input
+from repr_probe.encoders.pixel_numbers import CLIP, HALVES, UNSCALED, Numbers
 from repr_probe.encoders.reading import Clue
 from repr_probe.errors import CheckpointError
 from repr_probe.files.printable import printable
@@ -25,8 +26,6 @@ SHOWN_BY_CLUES = {"num_heads": "heads", "global_pool": "pool"}
 POOLS = {"token": "cls", "avg": "mean"}
 PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 # Numbers of PIL's filters.
-HALVES = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 OPENAI, WITHOUT_NORMALISATION = ("CLIP", "ChineseCLIP", "Bit", "Blip"), ("MobileViT",)  # beginnings of names of processors
 FILTERS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box"}
 
@@ -162,15 +161,15 @@ def _processor_values(stated: Config, name: str) -> tuple[tuple[float, ...], tup
     return tuple(value / scale for value in mean), tuple(value / scale for value in std), usual
 
 
-def _normalisation(stated: Config, name: str) -> tuple[tuple[tuple[float, ...], tuple[float, ...]], str]:
+def _normalisation(stated: Config, name: str) -> tuple[Numbers, str]:
     """As the file says, else as transformers has it where a processor is silent: halves, OpenAI's numbers or none, by its class."""
     kind = str(stated.get("image_processor_type") or stated.get("feature_extractor_type") or "")[:100]
-    plain, means, stds = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)), stated.get("image_mean"), stated.get("image_std")
+    means, stds = stated.get("image_mean"), stated.get("image_std")
     if not stated.get("do_normalize", True):
-        return plain, ""
+        return UNSCALED, ""
     if means is None and stds is None:
         if kind.startswith(WITHOUT_NORMALISATION) or "do_flip_channel_order" in stated:
-            return plain, f"{name} without normalisation"
+            return UNSCALED, f"{name} without normalisation"
         if kind.startswith(OPENAI):
             return CLIP, f"{name} without image_mean: OpenAI's, as transformers has it for {kind}"
         return HALVES, f"{name} without image_mean: 0.5, as transformers has it for {printable(kind) or 'ViTImageProcessor'}"

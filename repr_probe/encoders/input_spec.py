@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from repr_probe.encoders.architectures import Architecture
+from repr_probe.encoders.pixel_numbers import DIGITS, IMAGENET
 from repr_probe.errors import CheckpointError, UsageError
 from repr_probe.files.printable import printable
 from repr_probe.preprocessing import INTERPOLATIONS, ORDERS, SMALLEST_CROP, InputSpec
@@ -25,17 +26,14 @@ def input_of(architecture: Architecture, *, pretrained: bool = False) -> InputSp
         return _timm_input(architecture.name)
     if architecture.library == "torchvision":
         return _torchvision_input(architecture.name, pretrained)
-    if architecture.library in ("code", "repr_probe") and architecture.name != "digits_net":
-        return imagenet_input(f"ImageNet's usual, for want of a statement by {architecture}")
-    raise CheckpointError(f"{architecture} must come from a file that states its input; give a file written by this toolkit")
+    if architecture == Architecture("repr_probe", "digits_net"):
+        return InputSpec((8, 8), *DIGITS, interpolation="bilinear", crop_pct=1.0, sources=dict.fromkeys(FIELDS, "the data set digits"))
+    return imagenet_input(f"ImageNet's usual, for want of a statement by {architecture}")
 
 
 def imagenet_input(source: str) -> InputSpec:
     """224 of 256 pixels, bilinear, ImageNet's mean and deviation."""
-    return InputSpec(
-        size=(224, 224), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), interpolation="bilinear", crop_pct=0.875,
-        sources=dict.fromkeys(FIELDS, source),
-    )  # fmt: skip
+    return InputSpec((224, 224), *IMAGENET, interpolation="bilinear", crop_pct=0.875, sources=dict.fromkeys(FIELDS, source))
 
 
 def _timm_input(name: str) -> InputSpec:

@@ -78,9 +78,8 @@ def _inspect_weights(path: Path, options: Mapping[str, Any], facts: dict[str, An
 def _by_loading(text: str, options: Mapping[str, Any]) -> Inspection:
     """Names of networks and code: there is no file to look into, so the network itself tells."""
     encoder = load_encoder(text, **{**options, "device": "cpu"})
+    own = {name: value for name, value in encoder.facts.items() if name in ("weights", "bytes", "format", "n_features", "pooling")}
+    details = {name: value for name, value in encoder.facts.items() if name not in own and name != "versions"}
     return Inspection(text, {
-        "architecture": encoder.architecture,
-        **{name: value for name, value in encoder.facts.items() if name not in ("versions",)},
-        "input": input_facts(encoder.input),
-        "notes": list(encoder.notes),
+        "architecture": encoder.architecture, **own, "input": input_facts(encoder.input), "notes": list(encoder.notes), "details": details,
     })  # fmt: skip

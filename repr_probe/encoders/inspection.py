@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,13 +22,20 @@ INPUT_FLAGS = {
 }  # fmt: skip
 SHOWN = 6
 MOST_VISITED = 200_000
+KIND, SCHEMA = "inspect", 1
+# Of every inspection; null where the checkpoint has nothing of the kind or loading did not get as far.
+FIELDS = (
+    "format", "reader", "bytes", "program", "containers", "candidates", "not_rebuilt", "inert", "chosen", "chosen_because", "role",
+    "passed_over", "architecture", "architecture_from", "fits_also", "assumptions", "left_aside", "input", "n_features", "pooling", "notes",
+    "weights", "details", "n_samples", "n_labelled", "n_classes", "provenance",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Inspection:
     """The answer of `inspect`; `print` it, or `to_dict()` it for JSON. ok: whether an encoder can be loaded; error, code: why not.
 
-    facts: kind, reader, program, containers, candidates, choice, architecture, matched, assumptions, input, left aside, notes.
+    facts: those of FIELDS that are known; docs/json.md says what each is.
     """
 
     name: str
@@ -40,11 +48,22 @@ class Inspection:
         return not self.error
 
     def to_dict(self) -> dict[str, Any]:
-        failure = {} if self.ok else {"error": {"code": self.code, "message": self.error}}
-        return {"checkpoint": self.name, "ok": self.ok, **self.facts, **failure}
+        """One object of kind "inspect" for JSON (docs/json.md): all FIELDS, None for what is not known; `error` is None where all is well."""
+        failure = None if self.ok else {"code": self.code, "message": self.error}
+        facts = {field: finite(self.facts.get(field)) for field in FIELDS}
+        return {"kind": KIND, "schema": SCHEMA, "checkpoint": self.name, "ok": self.ok, "error": failure, **facts}
 
     def __str__(self) -> str:
         return "\n".join(_lines(self))
+
+
+def finite(value: Any) -> Any:
+    """The same with None in the place of numbers that JSON has not."""
+    if isinstance(value, Mapping):
+        return {key: finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def survey_facts(survey: Survey) -> dict[str, Any]:
@@ -52,7 +71,7 @@ def survey_facts(survey: Survey) -> dict[str, Any]:
     file, source = survey.file, survey.source
     blocked = blocked_names(file.content)
     return {
-        "kind": file.kind,
+        "format": file.kind,
         "reader": file.reader,
         "bytes": _bytes(file.path),
         "program": None if source is None else {"name": source.name, "reason": source.reason},
@@ -144,8 +163,8 @@ def _lines(inspection: Inspection) -> list[str]:
     rows: list[tuple[str, str]] = [("checkpoint", f"{inspection.name}{_size_text(facts.get('bytes'))}")]
     if "n_samples" in facts:
         rows += _feature_rows(facts)
-    elif "kind" in facts:
-        rows.append(("kind", f"{facts['kind']}, read by: {facts['reader']}"))
+    elif "format" in facts:
+        rows.append(("kind", f"{facts['format']}, read by: {facts['reader']}"))
         program = facts["program"]
         rows.append(("written by", f"{program['name']} ({program['reason']})" if program else "not recognised"))
         rows += _several("containers", [_container_text(each) for each in facts["containers"]])
@@ -191,7 +210,7 @@ def _end_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _feature_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """A file of features: shape, labels, and where they came from."""
     labels = f"{facts['n_labelled']} labelled, {facts['n_classes']} classes" if facts["n_labelled"] else "no labels"
-    rows = [("kind", f"features ({facts['kind']}): repro-probe geometry, without --dataset"),
+    rows = [("kind", f"features ({facts['format']}): repro-probe geometry, without --dataset"),
             ("features", f"{facts['n_samples']} rows x {facts['n_features']}, {labels}")]  # fmt: skip
     words = [f"{name} {printable(value)}" for name, value in facts["provenance"].items() if isinstance(value, str | int | float)]
     return rows + _several("from", words, limit=12)

@@ -17,7 +17,8 @@ from repr_probe.encoders.opening import library_versions, open_checkpoint, resiz
 from repr_probe.encoders.overrides import read_overrides
 from repr_probe.encoders.pooling import check_pool
 from repr_probe.encoders.projector import projector_of
-from repr_probe.encoders.self_checks import scores_note, trial_images
+from repr_probe.encoders.scores import scores_note
+from repr_probe.encoders.self_checks import trial_images
 from repr_probe.errors import UsageError
 
 POOLINGS = {None: "the network's own head before its classifier", "avg": "mean of the last maps or patches", "cls": "class token",

@@ -72,6 +72,7 @@ class Reading:
     spare: regular expressions (fullmatch, on names below the prefix) of tensors that belong to the pre-training task or the classifier.
     input: the preprocessing that files with these names call for, where it is not what the architecture's library states.
     also: other architectures whose tensors are the same and whose features differ; each as text for --arch.
+    notes: what speaks against this reading, for people; nobody doubts a network that is named.
     """
 
     scheme: str
@@ -83,6 +84,7 @@ class Reading:
     spare: tuple[str, ...] = ()
     input: InputSpec | None = None
     also: tuple[str, ...] = field(default_factory=tuple)
+    notes: tuple[str, ...] = ()
 
 
 def as_they_stand(shapes: Shapes, names: Mapping[str, str] | None = None) -> dict[str, Piece]:

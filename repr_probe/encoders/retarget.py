@@ -88,7 +88,7 @@ def _translated(candidate: Candidate, architecture: Architecture, allow_missing:
     reading = candidate.reading
     pieces: dict[str, Piece] = dict(reading.pieces)
     try:
-        retargeted = replace(reading, architecture=architecture, pieces=pieces, also=())
+        retargeted = replace(reading, architecture=architecture, pieces=pieces, also=(), notes=())
         found = check_candidate(candidate.container, candidate.prefix, retargeted, allow_missing)
     except (CheckpointError, TypeError):
         return None

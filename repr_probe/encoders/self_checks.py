@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import nn
 
 from repr_probe.encoders.candidates import Candidate
-from repr_probe.encoders.forward import watched
 from repr_probe.errors import CheckpointError
 from repr_probe.files.printable import printable
 from repr_probe.preprocessing import InputSpec
@@ -85,18 +83,3 @@ def untrained_notes(tensors: Mapping[str, torch.Tensor]) -> list[str]:
     if means and not any(bool(tensor.any()) for tensor in means):
         return ["the running means of every batch normalisation are 0: these weights look untrained"]
     return []
-
-
-def scores_note(module: nn.Module, image: torch.Tensor) -> tuple[str, ...]:
-    """A note where the output of somebody's own network is that of a linear layer: it may be class scores and no features.
-
-    image: (1, channels, height, width).
-    """
-    seen: dict[str, object] = {}
-    linear = {name: layer for name, layer in module.named_modules() if isinstance(layer, nn.Linear)}
-    with torch.inference_mode(), watched(linear, lambda name, output: seen.update({name: output})):
-        output = module(image)
-    name = next((name for name, mine in seen.items() if mine is output), None)
-    if name is None or not isinstance(output, torch.Tensor):
-        return ()
-    return (f"the output is that of the linear layer {name!r} ({output.shape[-1]} values): if these are class scores, name an earlier layer",)

@@ -10,28 +10,29 @@ import ast
 import re
 from typing import Any
 
+from repr_probe.encoders.pixel_numbers import (
+    CIFAR10,
+    CIFAR10_SOLO,
+    CIFAR100_SUPCON,
+    CIFAR100_WEI,
+    CLIP,
+    HALVES,
+    IMAGENET,
+    STL10_SOLO,
+    UNSCALED,
+    Numbers,
+)
 from repr_probe.encoders.source_signs import EMA, ONLINE, RoleRule, Seen, Sign, Source, first_said, said_text, said_word
 from repr_probe.files.printable import printable
 from repr_probe.preprocessing import InputSpec
 
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-HALVES = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-PLAIN = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
-SATELLITE = ((0.430, 0.411, 0.296), (0.213, 0.156, 0.143))
-SOLO_CIFAR = ((0.4914, 0.4822, 0.4465), (0.247, 0.243, 0.261))
-SOLO_STL = ((0.4914, 0.4823, 0.4466), (0.247, 0.243, 0.261))
-CIFAR10 = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
-SUPCON_CIFAR100 = ((0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761))
-WEI_CIFAR100 = ((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762))
 
-
-def spec(values: tuple[tuple[float, ...], tuple[float, ...]], size: int = 224, interpolation: str = "bilinear", resize: int = 256) -> InputSpec:
+def spec(values: Numbers, size: int = 224, interpolation: str = "bilinear", resize: int = 256) -> InputSpec:
     """The shorter side to `resize`, the centre `size`; where sources stays empty the row's name is filled in."""
     return InputSpec((size, size), values[0], values[1], interpolation, size / resize)
 
 
-def small(values: tuple[tuple[float, ...], tuple[float, ...]], size: int = 32) -> InputSpec:
+def small(values: Numbers, size: int = 32) -> InputSpec:
     """Small images as they are."""
     return spec(values, size, resize=size)
 
@@ -42,7 +43,7 @@ USUAL_BICUBIC = spec(IMAGENET, interpolation="bicubic")
 
 def _solo_input(seen: Seen) -> InputSpec | None:
     dataset = said_text(seen.said, "data.dataset", "dataset").lower()
-    known = {"stl10": small(SOLO_STL, 96), "imagenet": USUAL, "imagenet100": USUAL, "cifar10": small(SOLO_CIFAR), "cifar100": small(SOLO_CIFAR)}
+    known = {"stl10": small(STL10_SOLO, 96), "imagenet": USUAL, "imagenet100": USUAL, "cifar10": small(CIFAR10_SOLO), "cifar100": small(CIFAR10_SOLO)}
     return known[dataset].override(f"solo-learn's evaluation of {dataset}") if dataset in known else None
 
 
@@ -59,7 +60,7 @@ def _supcon_input(seen: Seen) -> InputSpec | None:
             return small((tuple(map(float, mean)), tuple(map(float, std)))) if len(mean) == len(std) == 3 else None
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             return None
-    return {"cifar10": small(CIFAR10), "cifar100": small(SUPCON_CIFAR100)}.get(dataset)
+    return {"cifar10": small(CIFAR10), "cifar100": small(CIFAR100_SUPCON)}.get(dataset)
 
 
 def _torchvision_input(seen: Seen) -> InputSpec:
@@ -184,7 +185,7 @@ SELF_SUPERVISED_RESNETS: tuple[Source, ...] = (
     ),
     Source("SimSiam", (Sign(names=(r"^encoder\.fc\.\d+\.", r"^predictor\.\d+\.")),), input=USUAL),
     Source(
-        "SimCLR of sthalles", (Sign(top=("state_dict",), names=(r"^backbone\.fc\.[02]\.weight$",)),), input=small(PLAIN, 96),
+        "SimCLR of sthalles", (Sign(top=("state_dict",), names=(r"^backbone\.fc\.[02]\.weight$",)),), input=small(UNSCALED, 96),
         notes=("its images have 96 pixels (STL-10) or 32 (CIFAR-10), and neither mean nor SD is taken off: --image-size 32 for CIFAR-10",),
     ),
     Source("SupContrast", (Sign(top=("opt", "model"), names=(r"^encoder\.", r"^(?:head|fc)\.")),), input=_supcon_input),
@@ -204,11 +205,11 @@ SELF_SUPERVISED_RESNETS: tuple[Source, ...] = (
     ),
     Source(
         "Google SimCLR v2, converted", (Sign(top=("resnet", "head")), Sign(names=(r"^net\.0\.0\.weight$", r"^net\.\d+\.blocks\."))),
-        input=spec(PLAIN, interpolation="bicubic"), notes=("SimCLR's TensorFlow weights take pixels between 0 and 1 without mean and SD",),
+        input=spec(UNSCALED, interpolation="bicubic"), notes=("SimCLR's TensorFlow weights take pixels between 0 and 1 without mean and SD",),
     ),
     Source(
         "Google SimCLR, TensorFlow", (Sign(names=(r"(?:^|[./])base_model[./]conv2d(?:_\d+)?[./]kernel",)),),
-        input=spec(PLAIN, interpolation="bicubic"), notes=("SimCLR's TensorFlow weights take pixels between 0 and 1 without mean and SD",),
+        input=spec(UNSCALED, interpolation="bicubic"), notes=("SimCLR's TensorFlow weights take pixels between 0 and 1 without mean and SD",),
     ),
     Source(
         "lightly-train", (Sign(top=("lightly_train",)),),
@@ -227,7 +228,7 @@ SMALL_RESNETS: tuple[Source, ...] = (
         notes=("weights for CIFAR-100 want --mean 0.507 0.4865 0.4409 --std 0.2673 0.2564 0.2761",),
     ),
     Source("CIFAR-10 networks of kuangliu", (Sign(top=("net", "acc", "epoch"),),), input=small(CIFAR10)),
-    Source("CIFAR-100 networks of weiaicunzai", (Sign(names=(r"^conv2_x\.\d+\.residual_function\.0\.weight$",)),), input=small(WEI_CIFAR100)),
+    Source("CIFAR-100 networks of weiaicunzai", (Sign(names=(r"^conv2_x\.\d+\.residual_function\.0\.weight$",)),), input=small(CIFAR100_WEI)),
 )  # fmt: skip
 
 TEACHER = RoleRule("teacher", "student", EMA, "the teacher, the moving average of the student, is what its authors evaluate")

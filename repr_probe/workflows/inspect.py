@@ -74,6 +74,6 @@ def _features(path: str | Path, kind: str) -> Inspection:
     n_labelled = 0 if features.labels is None else int((features.labels >= 0).sum())
     origin = {name: value for name, value in features.provenance.items() if isinstance(value, str | int | float | Mapping)}
     return Inspection(str(path), {
-        "kind": kind, "n_samples": features.n_samples, "n_features": features.n_features, "n_labelled": n_labelled,
+        "format": kind, "n_samples": features.n_samples, "n_features": features.n_features, "n_labelled": n_labelled,
         "n_classes": len(features.class_names), "provenance": origin, "notes": list(features.notes),
     })  # fmt: skip

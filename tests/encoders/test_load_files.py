@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -261,15 +262,22 @@ class TestOverrides:
             load_encoder(path, arch="my_nets_for_this_test:net")
         encoder = load_encoder(path, arch="my_nets_for_this_test:net", allow_code=True)
         assert torch.equal(encoder.features(images)["pooled"], pooled_by(resnet, images)) and encoder.architecture == "my_nets_for_this_test:net"
-        assert not any("class scores" in note for note in encoder.notes)
+        assert not any("classifier" in note for note in encoder.notes)
 
     def test_class_scores_are_said(self, save: Save, tmp_path: Path, monkeypatch: Any) -> None:
-        text = "import timm\ndef net():\n    return timm.create_model('test_resnet', num_classes=7)\n"
+        text = (
+            "from torch import nn\nimport timm\n"
+            "def net():\n    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 7))\n"
+            "def timms():\n    return timm.create_model('test_resnet', num_classes=7)\n"
+        )
         (tmp_path / "my_scores_for_this_test.py").write_text(text)
         monkeypatch.chdir(tmp_path)
+        mine = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 7))
+        encoder = load_encoder(save(mine.state_dict()), arch="my_scores_for_this_test:net", allow_code=True)
+        assert any("last layer '4' looks like a classifier (7 outputs): the features are its scores" in note for note in encoder.notes)
         path = save(timm.create_model("test_resnet", num_classes=7).state_dict())
-        encoder = load_encoder(path, arch="my_scores_for_this_test:net", allow_code=True)
-        assert any("linear layer 'fc' (7 values): if these are class scores" in note for note in encoder.notes)
+        encoder = load_encoder(path, arch="my_scores_for_this_test:timms", allow_code=True)  # timm is asked for what lies before
+        assert encoder.facts["n_features"] > 7 and not any("classifier" in note for note in encoder.notes)
 
     @pytest.mark.parametrize(
         ("options", "message"),
@@ -393,8 +401,9 @@ class TestOwnFormat:
         with pytest.raises(CheckpointError, match="must state its whole input; got none for mean, std, interpolation, crop_pct"):
             load_encoder(tmp_path / "mine")
 
-    def test_its_input_is_not_guessed(self, save: Save) -> None:
+    def test_its_input_is_that_of_the_digits(self, save: Save) -> None:
         from repr_probe.encoders.digits_net import DigitsNet
 
-        with pytest.raises(CheckpointError, match="must come from a file that states its input"):
-            load_encoder(save(DigitsNet().state_dict()), arch="repr_probe:digits_net")
+        embedded = load_encoder("hydes-digits").input
+        assert load_encoder("repr_probe:digits_net").input == replace(embedded, sources=dict.fromkeys(embedded.sources, "the data set digits"))
+        assert load_encoder(save(DigitsNet().state_dict()), arch="repr_probe:digits_net").input.to_dict() == embedded.to_dict()

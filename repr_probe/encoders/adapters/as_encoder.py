@@ -9,7 +9,7 @@ from torch import nn
 
 from repr_probe.encoders.adapters.callable_encoder import callable_encoder
 from repr_probe.encoders.adapters.declared_input import declared_input
-from repr_probe.encoders.adapters.module_encoder import encoder_from_module
+from repr_probe.encoders.adapters.module_encoder import encoder_from_module, takes_grey
 from repr_probe.encoders.adapters.protocol import ImageEncoder
 from repr_probe.encoders.input_spec import timm_config_input
 from repr_probe.errors import UsageError
@@ -38,8 +38,10 @@ def as_encoder(
     source: a torch module (its layers can all be read; modes and gradient flags are left as they are; the classifier of timm and
         torchvision networks is left out), or a function: (n, channels, height, width) float32 -> (n, n_features), in NumPy, torch,
         JAX or any framework whose arrays have `__dlpack__` or `__array__`. An encoder is given back as it is.
-    image_size, mean, std, interp, crop_pct, channels ("rgb", "bgr"), grey (one channel): the preprocessing; what is left out is
-        ImageNet's usual (224, its mean and deviation, bilinear, crop 0.875) and noted, or what a timm module states of itself.
+    image_size, mean, std, interp, crop_pct, channels ("rgb", "bgr"): the preprocessing; what is left out is ImageNet's usual (224, its
+        mean and deviation, bilinear, crop 0.875) and noted, or what a timm module states of itself.
+    grey: images of one channel; taken for granted where the first layer of a module takes one, and for a function whose `mean` is a
+        list of one value (a plain number is for every channel).
     layout, range, arrays, batch: how a function gets its images; see `callable_encoder`.  pool: of a module, as in `load_encoder`.
 
     Raises UsageError for an option, CheckpointError when no finite vector an image comes out.
@@ -56,6 +58,7 @@ def as_encoder(
     if not isinstance(source, nn.Module):
         if pool is not None:
             raise UsageError(f"pool must be left out for a function, whose output is taken as it is; got {pool!r}")
+        grey = grey or (isinstance(mean, Sequence) and len(mean) == 1)
         return callable_encoder(source, input=declared_input(grey=grey, range=range, **given), name=name, **handing)
     if handing != {"layout": "NCHW", "range": "normalised", "arrays": "numpy", "batch": None}:
         raise UsageError("layout, range, arrays and batch must be left out for a torch module; pass a function that calls it")
@@ -63,4 +66,5 @@ def as_encoder(
     stated: InputSpec | None = None
     if isinstance(config, dict) and config:
         stated = timm_config_input(config, f"timm configuration of {type(source).__name__}")
+    grey = grey or takes_grey(source, declared_input(start=stated, image_size=image_size).size)
     return encoder_from_module(source, input=declared_input(start=stated, grey=grey, **given), name=name, pool=pool)

@@ -81,7 +81,8 @@ class CallableEncoder:
         except Exception as failure:  # foreign code can fail in any way
             got = " ".join(f"{type(failure).__name__}: {failure}".split())[:200]
             wanted = f"{self.arrays} arrays {tuple(handed.shape)} of {str(handed.dtype).removeprefix('torch.')}"
-            remedy = "arrays='torch' hands over tensors; layout and range say how images look" if self.arrays == "numpy" else "see layout, range"
+            tensors = "arrays='torch' hands over tensors; " if self.arrays == "numpy" else ""
+            remedy = f"{tensors}layout, range and grey (one channel) say how images look"
             raise CheckpointError(f"{self.name} must take images as {wanted}; got {got}; {remedy}", code="E_OUTPUT") from failure
         return as_features_of(output, size, self.name)[: len(images)]
 

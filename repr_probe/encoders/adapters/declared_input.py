@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from repr_probe.encoders.input_spec import FIELDS, averaged_over_colours, overridden
+from repr_probe.encoders.input_spec import FIELDS, averaged_over_colours, imagenet_input, overridden
 from repr_probe.errors import UsageError
 from repr_probe.preprocessing import InputSpec
 
 USUAL = "usual for ImageNet; nothing was declared"
 RAW = "raw pixels 0 to 255"
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def declared_input(*, start: InputSpec | None = None, grey: bool = False, range: str = "normalised", **given: Any) -> InputSpec:
@@ -21,8 +20,7 @@ def declared_input(*, start: InputSpec | None = None, grey: bool = False, range:
     """
     if range not in ("normalised", "uint8"):
         raise UsageError(f"range must be normalised or uint8; got {range!r}")
-    usual = InputSpec((224, 224), IMAGENET_MEAN, IMAGENET_STD, "bilinear", 0.875, sources=dict.fromkeys(FIELDS, USUAL))
-    spec = start or usual
+    spec = start or imagenet_input(USUAL)
     if grey and spec.channels != 1:
         spec = averaged_over_colours(spec)
     if range == "uint8":

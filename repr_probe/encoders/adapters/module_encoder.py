@@ -7,17 +7,18 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import nn
 
 from repr_probe.encoders.adapters.arrays_out import as_features_of
 from repr_probe.encoders.adapters.declared_input import assumed_note
+from repr_probe.encoders.adapters.first_layer import first_layer, what_to_say
 from repr_probe.encoders.adapters.protocol import module_capabilities
 from repr_probe.encoders.adapters.trial import fingerprint, trial_images, try_out
 from repr_probe.encoders.encoder import POOLED, Encoder, probe_pooling
 from repr_probe.encoders.pooling import check_pool
+from repr_probe.encoders.scores import scores_note
 from repr_probe.errors import CheckpointError
 from repr_probe.preprocessing import InputSpec
 
@@ -32,6 +33,14 @@ class ModuleEncoder(Encoder):
     @property
     def capabilities(self) -> frozenset[str]:
         return module_capabilities(self.module)
+
+
+def takes_grey(module: nn.Module, size: tuple[int, int]) -> bool:
+    """Whether the first layer of `module` wants images of one channel; a module that makes colours grey itself does not."""
+    home = next((tensor.device for tensor in module.state_dict().values() if isinstance(tensor, torch.Tensor)), torch.device("cpu"))
+    with evaluating(module):
+        layer = first_layer(module, torch.zeros(1, 3, *size, device=home))
+    return layer is not None and layer.wants_grey
 
 
 @contextmanager
@@ -71,13 +80,14 @@ def encoder_from_module(
             pooled, own_pool = probe_pooling(shown, images.to(home))
         except (RuntimeError, AssertionError, ValueError, TypeError, AttributeError) as failure:
             got = " ".join(f"{failure}".split())[:160] or type(failure).__name__
-            size = f"{input.size[0]} x {input.size[1]}"
-            message = f"{name} must take images ({input.channels} channels, {size}); got {type(failure).__name__}: {got}"
-            raise CheckpointError(f"{message}; say image_size, or pass a function", code="E_OUTPUT") from failure
+            size = f"{input.channels} channel{'s' if input.channels > 1 else ''}, {input.size[0]} x {input.size[1]}"
+            message = f"{name} must take images ({size}); got {type(failure).__name__}: {got}"
+            remedy = what_to_say(first_layer(shown, images[:1].to(home)), input)
+            raise CheckpointError(f"{message}; {remedy}", code="E_OUTPUT") from failure
         as_features_of(pooled, len(images), name)
         weights = f"sha256:{hash_of(tensors)}"
         facts = {"weights": weights, "n_features": pooled.shape[1]}
-        spare = (f"{left_out} of {name} was left out as its classifier",) if left_out else _decision_note(shown, pooled)
+        spare = (f"{left_out} of {name} was left out as its classifier",) if left_out else scores_note(shown, images[:1].to(home))
         encoder = ModuleEncoder(
             name, architecture, shown, input, facts=facts, notes=(*notes, *spare, *assumed_note(input)), pool=check_pool(pool), own_pool=own_pool,
         )  # fmt: skip
@@ -110,14 +120,3 @@ def without_classifier(module: nn.Module) -> tuple[nn.Module, str]:
         return module, ""
     place = heads[0].split(".")[0]
     return (module, "") if isinstance(getattr(module, place), nn.Identity) else (shown, place)
-
-
-def _decision_note(module: nn.Module, pooled: torch.Tensor) -> tuple[str, ...]:
-    """A note when the module seems to end in a classifier, which nobody should take for features unknowingly."""
-    if hasattr(module, "forward_head"):
-        return ()
-    named: list[tuple[str, Any]] = [(path, part) for path, part in module.named_modules() if isinstance(part, nn.Linear)]
-    path, last = named[-1] if named else ("", None)
-    if last is None or last.out_features != pooled.shape[1] or path.split(".")[0] not in ("fc", "classifier", "head", "heads", "linear"):
-        return ()
-    return (f"the features are the output of {path}, which may be a classifier; name a layer to take what lies before it",)

@@ -6,14 +6,8 @@ from collections.abc import Mapping
 
 from repr_probe.encoders.architectures import Architecture, Option
 from repr_probe.encoders.input_spec import FIELDS, averaged_over_colours
+from repr_probe.encoders.pixel_numbers import CIFAR10, CIFAR100_WEI, CLIP, IMAGENET, UNSCALED, Numbers
 from repr_probe.preprocessing import InputSpec
-
-Numbers = tuple[tuple[float, ...], tuple[float, ...]]  # mean and deviation of each channel
-IMAGENET: Numbers = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-CIFAR10: Numbers = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
-CIFAR100: Numbers = ((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762))
-CLIP: Numbers = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
-UNSCALED: Numbers = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
 
 def usual_input(scheme: str, network: Architecture, channels: int) -> InputSpec:
@@ -44,7 +38,7 @@ def _small(scheme: str, options: Mapping[str, Option]) -> tuple[Numbers, str]:
     if "SimCLR v2" in scheme:
         return UNSCALED, "usual for Google's SimCLR v2"
     if "weiaicunzai" in scheme:
-        return CIFAR100, f"usual for {scheme} (CIFAR-100)"
+        return CIFAR100_WEI, f"usual for {scheme} (CIFAR-100)"
     if "kuangliu" in scheme:
         return CIFAR10, f"usual for {scheme} (CIFAR-10)"
     if options.get("shortcut") == "A":

@@ -7,6 +7,7 @@ import re
 from repr_probe.encoders.architectures import Architecture, Option, resolve_architecture
 from repr_probe.encoders.reading import Assumption, Clue, Clues, Reading, Shapes
 from repr_probe.encoders.resnets import clip
+from repr_probe.encoders.resnets.cut_short import cut_short
 from repr_probe.encoders.resnets.inputs import usual_input
 from repr_probe.encoders.resnets.names import LANDMARKS as NAME_LANDMARKS
 from repr_probe.encoders.resnets.names import Named, torchvision_names
@@ -71,7 +72,17 @@ def read_resnet(shapes: Shapes, clues: Clues) -> Reading | None:
         spare=SPARE,
         input=None if standard and "SimCLR" not in named.scheme.name else usual_input(named.scheme.name, full, seen.channels),
         also=SAME_TENSORS.get(str(chosen), ()),
+        notes=_lost(seen, chosen),
     )
+
+
+def _lost(seen: Seen, chosen: Architecture) -> tuple[str, ...]:
+    """Files that lost blocks at the end of a stage look like whole, shorter networks."""
+    part_of = cut_short(seen.layers, seen.planes, bottleneck=seen.bottleneck)
+    if not part_of:
+        return ()
+    found = f"{sum(seen.layers)} blocks in {len(seen.layers)} stages ({'-'.join(map(str, seen.layers))})"
+    return (f"DEPTH IN DOUBT: the file holds {found}, {part_of}; if the file lost them, these are not its features; if not: --arch \"{chosen}\"",)
 
 
 def _refuse_relatives(named: Named) -> None:

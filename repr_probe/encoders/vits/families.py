@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from repr_probe.encoders.pixel_numbers import CLIP, HALVES, IMAGENET, Numbers
 from repr_probe.encoders.reading import Clue, Clues, Shapes
 from repr_probe.encoders.vits.names import NamedTensors
 from repr_probe.encoders.vits.schemes import HF_DINOV2, HF_DINOV3, TIMM, TORCHVISION
 from repr_probe.encoders.vits.sizes import Sizes
 from repr_probe.preprocessing import InputSpec
 
-IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-CLIP = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 ANY = Clue("", "")
 FLAGS = {"size": "--image-size", "mean": "--mean", "std": "--std", "interpolation": "--interp", "crop_pct": "--crop-pct"}
 
@@ -24,7 +23,7 @@ class Family:
     """
 
     name: str
-    mean_std: tuple[tuple[float, ...], tuple[float, ...]] = IMAGENET
+    mean_std: Numbers = IMAGENET
     interpolation: str = "bicubic"
     crop: float = 224 / 256
     resolution: int = 224
@@ -37,7 +36,7 @@ FAMILIES = {
     for family in (
         PLAIN,
         Family("torchvision", interpolation="bilinear"),
-        Family("Hugging Face ViT", mean_std=((0.5,) * 3, (0.5,) * 3), interpolation="bilinear", crop=1.0,
+        Family("Hugging Face ViT", mean_std=HALVES, interpolation="bilinear", crop=1.0,
                doubt="Hugging Face's default; DeiT, MAE and DINO use ImageNet's"),
         Family("CLIP", mean_std=CLIP, crop=1.0),
         Family("DINOv2", crop=1.0),

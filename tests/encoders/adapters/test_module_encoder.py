@@ -70,7 +70,8 @@ def test_a_possible_classifier_is_noted(images: torch.Tensor) -> None:
     module.add_module("body", nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten()))
     module.add_module("classifier", nn.Linear(12, 4))
     encoder = as_encoder(module, image_size=16)
-    assert "the features are the output of classifier, which may be a classifier" in encoder.notes[0]
+    said = "the last layer 'classifier' looks like a classifier (4 outputs): the features are its scores; what lies before it: --layer body"
+    assert encoder.notes[0] == said
     with pytest.raises(CheckpointError, match="must offer attention"):
         require(encoder, "attention")
 
@@ -86,7 +87,7 @@ def test_identity_follows_weights_and_code(small_net: Any) -> None:
 
 
 def test_trouble_is_named(small_net: Any) -> None:
-    with pytest.raises(CheckpointError, match=r"must take images \(3 channels, 1 x 1\); got RuntimeError.*say image_size") as refusal:
+    with pytest.raises(CheckpointError, match=r"must take images \(3 channels, 1 x 1\); got RuntimeError.*say image_size, or pass") as refusal:
         as_encoder(small_net, image_size=1)
     assert refusal.value.code == "E_OUTPUT"
     with pytest.raises(CheckpointError, match=r"float32 weights; got float16; pass module.float\(\)") as refusal:
