@@ -45,7 +45,7 @@ class Sample:
                           tiling=tiling, device=self.unit.device)  # fmt: skip
 
     def stored(self, mode: Mode) -> torch.Tensor:
-        out = mode.room(*self.unit.shape, self.unit.device)
+        out = mode.room(len(self.unit), self.unit.shape[1], self.unit.device)
         mode.put(self.unit, out)
         return out
 
@@ -110,6 +110,7 @@ def judge(sample: Sample, mode: Mode, tiling: Tiling) -> tuple[Trial, float]:
 def seconds(sample: Sample, mode: Mode, tiling: Tiling) -> float:
     """Of one launch on the sample; the best of three, after one that compiles. Infinite where the device cannot run these tiles."""
     import torch
+    from triton.runtime.errors import OutOfResources
 
     stored, n = sample.stored(mode), len(sample.unit)
     wait = torch.cuda.synchronize if stored.device.type == "cuda" else lambda: None
@@ -117,7 +118,10 @@ def seconds(sample: Sample, mode: Mode, tiling: Tiling) -> float:
     for _ in range(4):
         wait()
         start = time.perf_counter()
-        sums.add(whole, stored, stored)
+        try:
+            sums.add(whole, stored, stored)
+        except OutOfResources:  # shared memory, or registers
+            return float("inf")
         wait()
         times.append(time.perf_counter() - start)
     return min(times[1:])

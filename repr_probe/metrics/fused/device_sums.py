@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -23,10 +24,14 @@ class Totals(Protocol):
     histograms: all, labelled, positive, each (3600,) int64 of unordered pairs.  kernel (N,): Σ exp(2t(cos - 1)), or None.
     """
 
-    sums: dict[str, np.ndarray]
-    within: np.ndarray
-    histograms: dict[str, np.ndarray]
-    kernel: np.ndarray | None
+    @property
+    def sums(self) -> dict[str, np.ndarray]: ...
+    @property
+    def within(self) -> np.ndarray: ...
+    @property
+    def histograms(self) -> dict[str, np.ndarray]: ...
+    @property
+    def kernel(self) -> np.ndarray | None: ...
 
 
 class DeviceSums:
@@ -82,13 +87,15 @@ class DeviceSums:
 
         down, across = self.tiling.n_tiles(len(left), len(right))
         refused = torch.zeros((down, across), dtype=torch.int8, device=self.device)
-        pair_kernel[(down * across,)](
-            left, right, self.pair_sums[labelled], self.counts["labelled" if labelled else "other"],
-            self.class_marks, self.same_sums, self.counts["positive"], self.group_marks, self.group_sums, self.kernel_sums, refused,
-            part.rows.start, part.columns.start, len(left), len(right), self.n, self.shift, 2.0 * (self.t or 0.0),
-            LABELLED=labelled, SPLIT=self.split, KERNEL=self.t is not None,
-            WIDTH=self.width, SEGMENTS=self.mode.segments, PRECISION=self.mode.precision, **self.tiling.options(),
-        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"tl\.reshape\(can_reorder", UserWarning)  # where it is to go, the kernel does without
+            pair_kernel[(down * across,)](
+                left, right, self.pair_sums[labelled], self.counts["labelled" if labelled else "other"],
+                self.class_marks, self.same_sums, self.counts["positive"], self.group_marks, self.group_sums, self.kernel_sums, refused,
+                part.rows.start, part.columns.start, len(left), len(right), self.n, self.shift, 2.0 * (self.t or 0.0),
+                LABELLED=labelled, SPLIT=self.split, KERNEL=self.t is not None,
+                WIDTH=self.width, SEGMENTS=self.mode.segments, PRECISION=self.mode.precision, **self.tiling.options(),
+            )  # fmt: skip
         self.refused.append((part, refused))
 
     def collect(self, into: Totals) -> list[Rectangle]:

@@ -7,6 +7,7 @@ Sums of a tile's rows and columns are float32 (256 pairs at most), everything be
 
 from __future__ import annotations
 
+import inspect
 import math
 
 import triton
@@ -21,6 +22,9 @@ _BINS = tl.constexpr(N_BINS)
 _COPIES = tl.constexpr(COPIES)
 _NEAR = tl.constexpr(NEAR)
 _BINS_A_RADIAN = tl.constexpr(N_BINS / math.pi)
+# In which order pairs are counted is all the same. Where Triton can be told so (below 3.10), no number changes threads on its way; else all of
+# a tile goes through shared memory as addresses, for which there is no room with the largest tiles.
+_REORDER = tl.constexpr("can_reorder" in inspect.signature(tl.reshape).parameters)
 _PI = tl.constexpr(3.14159274)  # float32, and what it lacks
 _PI_REST = tl.constexpr(-8.74227766e-8)
 _HALF_PI = tl.constexpr(1.57079637)
@@ -88,7 +92,12 @@ def _add_sums(f, sums, n, rows, columns, row_is_in, column_is_in):
 @triton.jit
 def _count(counts, bins, which):
     """Add to one of COPIES histograms."""
-    tl.atomic_add(counts + (tl.program_id(0) % _COPIES) * _BINS + bins, tl.full(bins.shape, 1, tl.int32), mask=which, sem="relaxed")
+    bins = tl.where(which, bins, _BINS)
+    if _REORDER:
+        bins = tl.reshape(bins, [bins.numel], can_reorder=True)
+    else:
+        bins = tl.ravel(bins)
+    tl.atomic_add(counts + (tl.program_id(0) % _COPIES) * _BINS + bins, tl.full(bins.shape, 1, tl.int32), mask=bins < _BINS, sem="relaxed")
 
 
 @triton.jit
@@ -123,7 +132,7 @@ def pair_kernel(left, right, sums, counts, class_marks, same_sums, same_counts, 
         cosine = _product(left, right, row, column, n_top, n_side, WIDTH, SEGMENTS, PRECISION, ROWS, COLUMNS, DEPTH)
         rows, columns = top + row + tl.arange(0, ROWS), side + column + tl.arange(0, COLUMNS)
         row_is_in, column_is_in = rows < top + n_top, columns < side + n_side
-        counted = (rows[:, None] < columns[None, :]) & row_is_in[:, None] & column_is_in[None, :]
+        counted = rows[:, None] < tl.where(column_is_in, tl.minimum(columns, top + n_top), 0)[None, :]  # one comparison a pair
         cosine = tl.where(counted, cosine, 0.0)
         if tl.max(tl.max(tl.abs(cosine), 1), 0) > _NEAR:
             tl.store(refused + (row // ROWS) * tl.cdiv(n_side, COLUMNS) + column // COLUMNS, 1)
