@@ -89,9 +89,9 @@ def cosines(sample: Sample, mode: Mode, tiling: Tiling) -> np.ndarray:
     stored, n = sample.stored(mode), len(sample.unit)
     out = torch.empty((n, n), device=stored.device)
     down, across = tiling.n_tiles(n, n)
-    product_kernel[(down * across,)](
-        stored, stored, out, n, n, WIDTH=mode.width(sample.unit.shape[1]), SEGMENTS=mode.segments, PRECISION=mode.precision, **tiling.options()
-    )
+    with torch.cuda.device_of(stored):
+        product_kernel[(down * across,)](stored, stored, out, n, n, WIDTH=mode.width(sample.unit.shape[1]), SEGMENTS=mode.segments,
+                                         PRECISION=mode.precision, **tiling.options())  # fmt: skip
     return out.cpu().numpy()
 
 

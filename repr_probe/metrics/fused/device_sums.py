@@ -87,7 +87,7 @@ class DeviceSums:
 
         down, across = self.tiling.n_tiles(len(left), len(right))
         refused = torch.zeros((down, across), dtype=torch.int8, device=self.device)
-        with warnings.catch_warnings():
+        with torch.cuda.device_of(left), warnings.catch_warnings():  # Triton launches on the current device, whatever it is given
             warnings.filterwarnings("ignore", r"tl\.reshape\(can_reorder", UserWarning)  # where it is to go, the kernel does without
             pair_kernel[(down * across,)](
                 left, right, self.pair_sums[labelled], self.counts["labelled" if labelled else "other"],

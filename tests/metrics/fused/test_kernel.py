@@ -80,7 +80,7 @@ def test_any_tile(tiling, device, make_cloud):
 
 
 def test_several_classes_a_group(device, make_cloud):
-    cloud = make_cloud(n=270, n_classes=130)
+    cloud = make_cloud(n=230, n_classes=120, unlabelled=10)
     assert len(np.unique(cloud.groups)) < len(np.unique(cloud.codes))
     into, _ = counted(cloud, device)
     assert_same_pass(into, cloud.by_steps(kernel=2.0), cloud)
