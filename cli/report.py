@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +33,13 @@ from .options import (
 )
 from .output import say
 
+
+class Extra(StrEnum):
+    """What may stand on a page beside geometry and semantics."""
+
+    probe = "probe"
+
+
 Sources = Annotated[
     list[str],
     typer.Argument(
@@ -41,6 +49,8 @@ Sources = Annotated[
 ]
 Page = Annotated[Path, option("The page to write (.html).", OUTPUT)]
 OneLayer = Annotated[str | None, option("stage1..stage4, projector or a module.", ENCODER, show_default="output before the head")]
+With = Annotated[Extra | None, option("Add accuracy: probe (kNN and linear).", MEASURES, "--with", show_default="none")]
+TrainSplit = Annotated[str, option("What --with probe learns from.", DATA)]
 NoSemantic = Annotated[bool, option("Do not compare the classes with WordNet.", MEASURES, "--no-semantic")]
 Runs = Annotated[
     list[Path] | None,
@@ -58,6 +68,7 @@ def report_command(
     out: Page,
     dataset: Dataset = None,
     split: Split = None,
+    train_split: TrainSplit = "train",
     data_root: DataRoot = None,
     limit: Limit = None,
     verify_data: VerifyData = False,
@@ -67,6 +78,7 @@ def report_command(
     layer: OneLayer = None,
     encoder: dict[str, Any] = NO_OPTIONS,
     preset: ChosenPreset = Preset.default,
+    with_: With = None,
     no_semantic: NoSemantic = False,
     device: Device = "auto",
     dtype: StoredDtype = Dtype.float32,
@@ -80,9 +92,9 @@ def report_command(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """One self-contained HTML page: the numbers and what they mean, angles, spectra, a map of the classes, semantics, learning curves.
+    """One self-contained HTML page: the numbers, what they mean and what differs, angles, spectra, a map of the classes, semantics, learning curves.
 
-    Example: repro-probe report hydes-digits --dataset digits --out page.html
+    Example: repro-probe report a.pth b.pth --dataset cifar10 --with probe --out page.html
     """
     from repr_probe.files.atomic import readable_bytes
     from repr_probe.workflows.report import report
@@ -102,6 +114,8 @@ def report_command(
             layer=layer,
             preset=preset.value,
             semantic=not no_semantic,
+            probe=with_ is not None,
+            train_split=train_split,
             device=device,
             dtype=dtype.value,
             batch_size=batch_size,

@@ -11,7 +11,8 @@ import numpy as np
 from repr_probe.errors import UsageError
 from repr_probe.monitor.series import Curve
 from repr_probe.pages.gallery import Gallery
-from repr_probe.published.table3 import PublishedRow
+from repr_probe.published.printed import PublishedRow
+from repr_probe.reports.comparison import Comparison
 from repr_probe.reports.geometry_report import GeometryReport
 from repr_probe.reports.safe_text import printable
 from repr_probe.reports.semantic_report import SemanticReport
@@ -42,7 +43,8 @@ class PageContents:
     """A page before it is drawn.
 
     published: rows of the paper for this data set.  curves: measure -> run -> its points.  galleries: pictures, in the order to show.
-    notes: what a reader must know beyond the reports' own notes.
+    notes: what a reader must know beyond the reports' own notes.  comparison: of these checkpoints, in their order and by `names`: accuracies,
+        paired differences, CKA.
 
     Raises UsageError for no checkpoint, too many, and reports of different images.
     """
@@ -52,10 +54,13 @@ class PageContents:
     curves: Mapping[str, Mapping[str, Curve]] = field(default_factory=dict)
     galleries: tuple[Gallery, ...] = ()
     notes: tuple[str, ...] = ()
+    comparison: Comparison | None = None
 
     def __post_init__(self) -> None:
         check_count(len(self.measured))
         check_same_images([one.geometry for one in self.measured])
+        if self.comparison is not None and self.comparison.names != self.names:
+            raise UsageError(f"comparison must be of {', '.join(self.names)}; got {', '.join(self.comparison.names)}")
 
     @property
     def reports(self) -> tuple[GeometryReport, ...]:
@@ -80,6 +85,7 @@ class PageContents:
                 key: {run: {"x": curve.x.tolist(), "y": curve.y.tolist()} for run, curve in runs.items()} for key, runs in self.curves.items()
             },
             "notes": list(self.notes),
+            "comparison": None if self.comparison is None else self.comparison.to_dict(),
         }
 
     @classmethod
@@ -93,7 +99,13 @@ class PageContents:
             key: {run: Curve(np.array(one["x"], dtype=float), np.array(one["y"], dtype=float)) for run, one in runs.items()}
             for key, runs in data["curves"].items()
         }
-        return cls(tuple(Measured(*one) for one in parts), curves=curves, notes=tuple(data.get("notes", ())))
+        comparison = data.get("comparison")
+        return cls(
+            tuple(Measured(*one) for one in parts),
+            curves=curves,
+            notes=tuple(data.get("notes", ())),
+            comparison=None if comparison is None else Comparison.from_dict(comparison),
+        )
 
 
 def check_count(count: int) -> None:

@@ -16,6 +16,7 @@ from repr_probe.errors import UsageError
 from repr_probe.files.atomic import atomic_write, readable_bytes
 from repr_probe.pages.centroid_map import map_data, map_section
 from repr_probe.pages.charts import angle_panels, curve_panels, spectrum_panels
+from repr_probe.pages.comparison_section import accuracy_section, differences_section
 from repr_probe.pages.contents import PageContents
 from repr_probe.pages.facts_section import caveats_section, provenance_section, warnings
 from repr_probe.pages.gallery import check_size, gallery_section
@@ -36,6 +37,8 @@ def to_page(page: PageContents, *, labels: Mapping[str, str] | None = None, over
     dataset = str(page.reports[0].provenance.get("dataset") or "")
     sections = {
         "Geometry": geometry_section(page),
+        "Accuracy": accuracy_section(page),
+        "Differences": differences_section(page),
         "Angles": angle_panels(page.measured, page.names),
         "Spectrum": spectrum_panels(page.measured, page.names),
         "Classes": map_section(page),

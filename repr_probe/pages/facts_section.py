@@ -24,11 +24,11 @@ def warnings(page: PageContents) -> str:
 def caveats_section(page: PageContents) -> str:
     keys = list(dict.fromkeys(key for report in page.reports for key in report.measures))
     parts = [
-        items("", [*page.notes, *_unlike(page), *notes_of(page.reports)]),
+        items("", [*page.notes, *_of_comparison(page), *_unlike(page), *notes_of(page.reports)]),
         items("Undefined", [f"{symbols}: {reason}" for symbols, reason in undefined_reasons(page.reports)]),
         items("Intervals", interval_notes(page.reports, keys) or paper_interval_notes(page.reports)),
         items("Rows of the paper", published_footnotes(page.published)),
-        items("Reading", _ALWAYS),
+        items("Reading", [_UNTESTED] * (len(page.reports) > 1 and page.comparison is None) + [_ALWAYS]),
     ]
     return "\n".join(part for part in parts if part)
 
@@ -45,11 +45,17 @@ def _unlike(page: PageContents) -> list[str]:
     ]
 
 
+def _of_comparison(page: PageContents) -> list[str]:
+    """What its differences and accuracies need to be read; unlike preprocessing is told for the page."""
+    told = page.comparison.notes if page.comparison is not None else ()
+    return [note for note in told if not note.startswith("preprocessing differs")]
+
+
+_UNTESTED = "There is no test of a difference on this page; repro-probe compare makes one."
 _ALWAYS = (
-    "Two checkpoints compare at equal images, equal preprocessing and equal feature width. There is no test of a difference on this page; "
-    "repro-probe compare makes one, and adds accuracy with --with geometry,probe.",
+    "Two checkpoints compare at equal images, equal preprocessing and equal feature width. "
     "The paper's rows were measured on its own images and with its own networks: they say what such numbers look like, not what they should be. "
-    "Ranks depend on the number of features and of images.",
+    "Ranks depend on the number of features and of images."
 )
 
 

@@ -236,4 +236,5 @@ def _probe_head(key: str) -> str:
 
 def _probe_definition(key: str) -> Definition:
     head = _probe_head(key)
-    return Definition(key, head, head, "", 2, "higher", "0", "1", "share of test images", "higher is better", "Table I", "paper", "labels")
+    label = head.replace("LINEAR", "linear").replace("TOP", "top")
+    return Definition(key, head, label, "", 2, "higher", "0", "1", "share of test images", "higher is better", "Table I", "paper", "labels")

@@ -77,12 +77,20 @@ def geometry_report(
     options = Options(seed=seed, device=resolve_device(ranks.device_name(device)), population=population, pairs=n_pairs, intervals=intervals,
                       block=block_size, kernel=preset != "paper", matmul=matmul, ranks=ranks,
                       keep=home() / "passes")  # fmt: skip
-    states = GeometryStates(checked, options)
-    _announce(states, n_pairs, preset)
-    said = {"preset": preset, "pairs": "exact" if n_pairs is None else n_pairs, "population": population, "intervals": intervals,
-            "seed": seed, "nan_policy": nan_policy, "device": options.device, "matmul": matmul}  # fmt: skip
-    keys = report_keys(preset, checked)
-    return built_together(states, keys, lambda: build_report(states, measure_all(states, keys), said, name))
+    return measured(checked, options, preset=preset, nan_policy=nan_policy, name=name)[0]
+
+
+def measured(
+    features: Features, options: Options, *, preset: str = "default", nan_policy: str = "raise", name: str | None = None
+) -> tuple[GeometryReport, GeometryStates]:
+    """The report on features that `as_features` has checked, and the states it was made from: spectra and paired differences need them again."""
+    states = GeometryStates(features, options)
+    _announce(states, options.pairs, preset)
+    said = {"preset": preset, "pairs": "exact" if options.pairs is None else options.pairs, "population": options.population,
+            "intervals": options.intervals, "seed": options.seed, "nan_policy": nan_policy, "device": options.device,
+            "matmul": options.matmul}  # fmt: skip
+    keys = report_keys(preset, features)
+    return built_together(states, keys, lambda: build_report(states, measure_all(states, keys), said, name)), states
 
 
 def report_keys(preset: str, features: Features) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from repr_probe.errors import UsageError
-from repr_probe.files.home import using_home
+from repr_probe.files.home import home, using_home
 from repr_probe.reports.comparison import PARTS, Comparison, MeasuredRow, RowPair
 from repr_probe.workflows.compare_early import check_used, refuse_early
 from repr_probe.workflows.compare_sources import Entry, is_store, open_source, probe_row, row_of
@@ -19,7 +19,7 @@ from repr_probe.workflows.told_once import each_note_once
 
 if TYPE_CHECKING:
     from repr_probe.features.feature_set import Features
-    from repr_probe.metrics.states import GeometryStates
+    from repr_probe.metrics.states import GeometryStates, Options
 
 _OF_IMAGES = ("dataset", "split", "data_root", "limit", "layer")  # options that only checkpoints heed
 MOST = 50  # rows; a table of more says nothing, and pairs grow with the square
@@ -73,7 +73,7 @@ def compare(
         name_apart(entries)
         wanted = chosen_parts(entries, parts)
         refuse_early(entries, wanted, given, allow=allow)
-        work = _Work(entries, wanted, {**images, **running, **given}, dtype=dtype, train_split=train_split, population=population)
+        work = ComparisonWork(entries, wanted, {**images, **running, **given}, dtype=dtype, train_split=train_split, population=population)
         return work.comparison(allow=allow, paired=paired)
 
 
@@ -131,7 +131,7 @@ def _unpaired(pairs: Sequence[RowPair]) -> list[str]:
     return lines
 
 
-class _Work:
+class ComparisonWork:
     """Every part of every entry, measured where it is not known yet."""
 
     def __init__(
@@ -139,7 +139,6 @@ class _Work:
     ) -> None:
         self.entries, self.parts, self.options = entries, parts, options
         self.dtype, self.train_split, self.population = dtype, train_split, population
-        self.states: dict[str, GeometryStates] = {}
 
     def comparison(self, *, allow: Sequence[str], paired: bool) -> Comparison:
         from repr_probe.reports.comparable import check_comparable
@@ -148,7 +147,7 @@ class _Work:
         rows: dict[str, tuple[MeasuredRow, ...]] = {}
         notes: list[str] = []
         for part in self.parts:
-            rows[part] = tuple(entry.rows[part] if part in entry.rows else self._measured(part, entry) for entry in self.entries)
+            rows[part] = tuple(entry.rows[part] if part in entry.rows else self.measured(part, entry) for entry in self.entries)
             notes += check_comparable(part, rows[part], allow=allow)
         pairs = tuple(pair for part in self.parts for pair in self._pairs(part, rows[part])) if paired else ()
         notes += _unpaired(pairs)
@@ -163,7 +162,8 @@ class _Work:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
-    def _measured(self, part: str, entry: Entry) -> MeasuredRow:
+    def measured(self, part: str, entry: Entry) -> MeasuredRow:
+        """The row of a part that the entry does not hold yet."""
         return {"geometry": self._geometry, "semantic": self._semantic, "probe": self._probe}[part](entry)
 
     def _features(self, entry: Entry) -> Features:
@@ -176,16 +176,16 @@ class _Work:
 
     def _geometry(self, entry: Entry) -> MeasuredRow:
         """The numbers of `geometry_report`, with the states kept for the differences."""
-        from repr_probe.metrics.states import GeometryStates, Options
-        from repr_probe.reports.geometry import build_report, measure_all, report_keys, resolve_device
+        from repr_probe.reports.geometry import measured
 
-        features = self._features(entry)
-        device, seed = resolve_device(self.options["device"]), self.options["seed"]
-        states = GeometryStates(features, Options(seed=seed, device=device, population=self.population))
-        said = {"preset": "default", "pairs": "exact", "population": self.population, "intervals": True, "seed": seed, "nan_policy": "raise",
-                "device": device}  # fmt: skip
-        self.states[entry.name] = states
-        return row_of(build_report(states, measure_all(states, report_keys("default", features)), said, entry.name))
+        report, entry.states = measured(self._features(entry), self._measuring(), name=entry.name)
+        return row_of(report)
+
+    def _measuring(self) -> Options:
+        from repr_probe.metrics.states import Options
+        from repr_probe.reports.geometry import resolve_device
+
+        return Options(seed=self.options["seed"], device=resolve_device(self.options["device"]), population=self.population, keep=home() / "passes")
 
     def _semantic(self, entry: Entry) -> MeasuredRow:
         from repr_probe.reports.semantic import semantic_report
@@ -212,13 +212,11 @@ class _Work:
         return geometry_pairs(rows, [self._states(entry) for entry in self.entries])
 
     def _states(self, entry: Entry) -> GeometryStates | None:
-        from repr_probe.metrics.states import GeometryStates, Options
-        from repr_probe.reports.geometry import resolve_device
+        from repr_probe.metrics.states import GeometryStates
 
-        if entry.name not in self.states and entry.features is not None:
-            device = resolve_device(self.options["device"])
-            self.states[entry.name] = GeometryStates(entry.features, Options(seed=self.options["seed"], device=device))
-        return self.states.get(entry.name)
+        if entry.states is None and entry.features is not None:
+            entry.states = GeometryStates(entry.features, self._measuring())
+        return entry.states
 
     def _cka(self) -> tuple[Any, ...]:
         from repr_probe.reports.comparison_pairs import cka_pairs

@@ -14,6 +14,7 @@ from repr_probe.reports.read import READERS, read_report
 if TYPE_CHECKING:
     from repr_probe.features.feature_set import Features
     from repr_probe.features.store import FeatureStore
+    from repr_probe.metrics.states import GeometryStates
     from repr_probe.reports.geometry_report import GeometryReport
     from repr_probe.reports.probe_report import ProbeRow
     from repr_probe.reports.semantic_report import SemanticReport
@@ -27,7 +28,7 @@ class Entry:
 
     rows: part -> its numbers.  features: of the images, where they are at hand.  semantic, probe: what the paired differences need.
     source: a checkpoint or a feature file that can still be measured; None for a result file.  extracted: the store of a checkpoint's features,
-    once there is one.
+    once there is one.  states: what its geometry was made from, for the paired differences.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Entry:
     source: Any = None
     is_checkpoint: bool = False
     extracted: FeatureStore | None = None
+    states: GeometryStates | None = None
 
 
 def open_source(source: Any, *, dataset: str | Path | None, features_key: str | None, labels_key: str | None) -> list[Entry]:

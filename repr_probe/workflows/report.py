@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from repr_probe import progress
 from repr_probe.errors import InputError, UsageError
-from repr_probe.files.home import using_home
+from repr_probe.files.home import home, using_home
 from repr_probe.monitor.series import FILE, Curve, Series, read_series
+from repr_probe.workflows.compare_sources import Entry, open_source
 from repr_probe.workflows.encoder_options import EncoderOptions, checked_options
+from repr_probe.workflows.told_once import each_note_once
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from repr_probe.metrics.states import GeometryStates
     from repr_probe.pages.contents import Measured
     from repr_probe.pages.gallery import Gallery
     from repr_probe.reports.geometry_report import GeometryReport
@@ -41,6 +44,8 @@ def report(
     verify_data: bool = False,
     preset: str = "default",
     semantic: bool = True,
+    probe: bool = False,
+    train_split: str = "train",
     runs: Sequence[str | Path] = (),
     galleries: Sequence[str | Path | Gallery] = (),
     published: bool = True,
@@ -53,6 +58,7 @@ def report(
 
     checkpoints: one or several (at most 8), each as in `geometry`; result files (.json) give the numbers without spectrum and semantics.
     out: the page, .html.  semantic: compare the classes with WordNet where they have names that it knows (else the page says why not).
+    probe: add kNN and linear accuracy, learnt on `train_split`.  Two or more checkpoints get the paired differences of all this, and CKA.
     runs: folders of training runs, or their metrics.jsonl, for learning curves; that of a checkpoint's own folder is taken by itself.
     galleries: picture files, folders of them, `Gallery` objects, or "saliency", "attention", "hypercolumns", drawn of a few images of the
         data set for all checkpoints side by side.  published: the paper's rows beside the numbers.
@@ -64,6 +70,7 @@ def report(
     from repr_probe.pages.contents import PageContents, check_count
     from repr_probe.pages.document import check_target, write_page
     from repr_probe.pages.gallery import check_size
+    from repr_probe.workflows.report_comparison import compared
     from repr_probe.workflows.report_galleries import draw_galleries, split_galleries
 
     paths = [checkpoints] if isinstance(checkpoints, str | Path) else list(checkpoints)
@@ -75,31 +82,42 @@ def report(
     images: dict[str, Any] = {"dataset": dataset, "split": split, "data_root": data_root, "layer": layer, "limit": limit}
     running = {"device": device, "dtype": dtype, "batch_size": batch_size, "workers": workers, "fresh": fresh, "verify_data": verify_data}
     keys = {"features_key": features_key, "labels_key": labels_key}
-    with using_home(store):
+    if probe and dataset is None:
+        raise UsageError("--with probe must go with --dataset and checkpoints; got features or result files")
+    measuring = {"seed": seed, "device": device}
+    with using_home(store), each_note_once():
         drawing: dict[str, Any] = {"images": {**images, "seed": seed}, "encoder": checked_options(encoder), "device": device}
         pictures = (*draw_galleries(kinds, paths, **drawing), *pictures)
+        asked = {**images, **checked_options(encoder), "seed": seed, **running}
         if dataset is not None:
-            images |= {**running, **checked_options(encoder), "seed": seed}
-            measured = [_of_images(path, images, {"preset": preset, "seed": seed, "device": device}, semantic=semantic) for path in paths]
+            found = [_of_images(path, asked, preset=preset, semantic=semantic) for path in paths]
         else:
-            given = {**images, **checked_options(encoder), **keys, "preset": preset, "seed": seed, "device": device}
-            measured = [one for path in paths for one in _of_features(path, given, semantic=semantic)]
+            given = {**images, **checked_options(encoder), **keys, "preset": preset, **measuring}
+            found = [one for path in paths for one in _of_features(path, given, semantic=semantic)]
+        measured, entries = zip(*found, strict=True)
+        comparison = compared(measured, entries, asked, train_split=train_split if probe else None)
     rows = _published(measured[0].geometry) if published else ()
     curves, labels, over = learning_curves(series)
     notes = tuple(f"{one.name}: {note}" for one in series for note in one.notes)
-    return write_page(PageContents(tuple(measured), rows, curves, pictures, notes), target, labels=labels, over=over)
+    return write_page(PageContents(measured, rows, curves, pictures, notes, comparison), target, labels=labels, over=over)
 
 
-def _of_images(path: str | Path, images: Mapping[str, Any], measuring: Mapping[str, Any], *, semantic: bool) -> Measured:
-    from repr_probe.reports.geometry import geometry_report
+def _of_images(path: str | Path, images: Mapping[str, Any], *, preset: str, semantic: bool) -> tuple[Measured, Entry]:
+    from repr_probe.metrics.states import Options
+    from repr_probe.reports.geometry import measured as geometry_of
+    from repr_probe.reports.geometry import resolve_device
     from repr_probe.workflows.extract import extract
 
     name = Path(path).name if Path(path).exists() else str(path)
     (found,) = extract(path, **images)
-    return _measured(geometry_report(found, name=name, **measuring), found, semantic=semantic)
+    features = found.features()
+    options = Options(seed=images["seed"], device=resolve_device(images["device"]), kernel=preset != "paper", keep=home() / "passes")
+    geometry, states = geometry_of(features, options, preset=preset, name=name)
+    one = _measured(geometry, found, _spectra(states), semantic=semantic)
+    return one, Entry(name, features=features, source=path, is_checkpoint=True, states=states, semantic=one.semantic)
 
 
-def _of_features(path: str | Path, given: Mapping[str, Any], *, semantic: bool) -> list[Measured]:
+def _of_features(path: str | Path, given: Mapping[str, Any], *, semantic: bool) -> list[tuple[Measured, Entry]]:
     """The rows of a feature file or a store, or of every report of a result file."""
     from repr_probe.pages.contents import Measured
     from repr_probe.reports.geometry_report import GeometryReport
@@ -108,17 +126,17 @@ def _of_features(path: str | Path, given: Mapping[str, Any], *, semantic: bool) 
     found = geometry(path, **given)
     if not isinstance(found, GeometryReport) or Path(path).suffix.lower() == ".json":
         reports = [found] if isinstance(found, GeometryReport) else found
-        return [Measured(one, semantic_reason=_RESULT) for one in reports]
+        return [(Measured(one, semantic_reason=_RESULT), open_source(one, dataset=None, features_key=None, labels_key=None)[0]) for one in reports]
     from repr_probe.features.door import as_features
 
-    keys = {name: given[name] for name in ("features_key", "labels_key")}
-    return [_measured(found, as_features(Path(path), **keys), semantic=semantic)]
+    features = as_features(Path(path), **{name: given[name] for name in ("features_key", "labels_key")})
+    one = _measured(found, features, spectra_of(features), semantic=semantic)
+    return [(one, Entry(found.name, features=features, source=path, semantic=one.semantic))]
 
 
-def _measured(geometry: GeometryReport, source: Any, *, semantic: bool) -> Measured:
+def _measured(geometry: GeometryReport, source: Any, spectra: Mapping[str, np.ndarray], *, semantic: bool) -> Measured:
     from repr_probe.pages.contents import Measured
 
-    spectra = spectra_of(source)
     if not semantic:
         return Measured(geometry, spectra, semantic_reason="left out (--no-semantic)")
     from repr_probe.reports.semantic import semantic_report
@@ -133,11 +151,15 @@ def _measured(geometry: GeometryReport, source: Any, *, semantic: bool) -> Measu
 
 def spectra_of(source: Any) -> dict[str, np.ndarray]:
     """"raw" and "centred" -> eigenvalues of the second moments, falling; without one that does not exist (rows all alike)."""
-    from repr_probe.errors import UndefinedMeasure
     from repr_probe.features.door import as_features
     from repr_probe.metrics.states import GeometryStates, Options
 
-    states = GeometryStates(as_features(source), Options(intervals=False))
+    return _spectra(GeometryStates(as_features(source), Options(intervals=False)))
+
+
+def _spectra(states: GeometryStates) -> dict[str, np.ndarray]:
+    from repr_probe.errors import UndefinedMeasure
+
     try:
         return {"raw": states.spectrum().values, "centred": states.spectrum(center=True).values}
     except UndefinedMeasure:

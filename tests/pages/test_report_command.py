@@ -14,6 +14,8 @@ from repr_probe.cli.report import report_command
 from repr_probe.errors import UsageError
 from repr_probe.pages.gallery import Gallery, Picture
 from repr_probe.reports.geometry import geometry_report
+from repr_probe.workflows.compare import compare
+from repr_probe.workflows.probe import probe
 from repr_probe.workflows.report import MOST_RUNS, learning_curves, read_runs, report, spectra_of
 
 parts = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("page_parts.py"))))
@@ -68,6 +70,10 @@ def test_two_feature_files_on_one_page(command, feature_file, tmp_path):
         for key, one in alone["measures"].items():
             assert page.json()["geometry"][place]["measures"][key] == one
     assert "left out (--no-semantic)" in page.text
+    here, there = page.json()["comparison"], json.loads(compare(a, b).to_json())
+    assert here["cka"] == there["cka"]
+    found = here["pairs"][0]["differences"]
+    assert found == {key: there["pairs"][0]["differences"][key] for key in found} and len(found) >= 8
 
 
 def test_result_files_go_on_a_page_too(command, feature_file, tmp_path):
@@ -77,6 +83,18 @@ def test_result_files_go_on_a_page_too(command, feature_file, tmp_path):
     page = read(tmp_path / "page.html")
     assert page.json()["names"] == ["saved"] and page.json("map-data")["classes"] == CLASSES
     assert "a result file holds no spectrum" in page.text and "a result file holds no features" in page.text
+
+
+def test_accuracies_are_those_of_probe(command, tmp_path):
+    done = command("hydes-digits", "--dataset", "digits", "--limit", "100", "--out", tmp_path / "page.html", "--no-semantic", "--preset", "paper",
+                   "--with", "probe")  # fmt: skip
+    assert done.code == 0, done.err
+    assert sum("45 of 45 tensors" in line for line in done.err.splitlines()) == 1
+    page = read(tmp_path / "page.html")
+    (row,) = page.json()["comparison"]["rows"]["probe"]
+    alone = probe("hydes-digits", dataset="digits", limit=100).rows[0].results
+    assert [row["measures"][key]["value"] for key in ("knn_top1", "linear_top1")] == [result.top1 for result in alone]
+    assert "Guessing gives 10 % top-1" in page.text and page.json()["comparison"]["pairs"] == []
 
 
 def test_an_embedded_encoder_on_its_digits(command, tmp_path):
@@ -98,6 +116,7 @@ def test_an_embedded_encoder_on_its_digits(command, tmp_path):
         (["a.npz", "--gallery", "nothing"], 2, "gallery must be one of saliency, attention, hypercolumns, a picture or a folder of pictures; got"),
         (["a.npz", "--gallery", "saliency"], 2, "--gallery saliency must go with --dataset and checkpoints"),
         (["none.npz"], 2, "which is not there"),
+        (["a.npz", "--with", "probe"], 2, "--with probe must go with --dataset and checkpoints; got features or result files"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_no_page(command, feature_file, tmp_path, monkeypatch, arguments, code, told):
