@@ -38,6 +38,10 @@ class Algebra:
         """`values` in float64 here; not copied where they are so already."""
         return np.asarray(values, np.float64)
 
+    def narrow(self, values: Array) -> Array:
+        """`values` in float32 here, for what needs three digits."""
+        return np.asarray(values, np.float32)
+
     def host(self, array: Array) -> np.ndarray:
         """As numpy array; not copied where it is one."""
         return array
@@ -101,6 +105,9 @@ class TorchAlgebra(Algebra):
 
     def asarray(self, values: Array) -> torch.Tensor:
         return self.xp.as_tensor(values, dtype=self.xp.float64, device=self.device)
+
+    def narrow(self, values: Array) -> torch.Tensor:
+        return self.xp.as_tensor(values, dtype=self.xp.float32, device=self.device)
 
     def host(self, array: Array) -> np.ndarray:
         return array.cpu().numpy()

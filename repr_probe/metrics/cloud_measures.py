@@ -143,7 +143,7 @@ def _correlation_plan(states: GeometryStates, of: Callable[[], Correlation], row
             raise UndefinedMeasure("needs more rows than features")
         r = correlation.r
         weight = {"absolute": np.sign(r), "signed": 1.0 - np.eye(len(r)), "rms": 2.0 * r}[kind]
-        error = influence_errors(rows(), correlation, [weight])[0]
+        error = influence_errors(rows(), correlation, [weight], states.algebra)[0]
         if kind == "rms":
             error = error / (2.0 * value) if value > 0 else 0.0
         return normal_interval(value, error, -1.0 if kind == "signed" else 0.0, 1.0)

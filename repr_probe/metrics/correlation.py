@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from repr_probe.errors import UndefinedMeasure
+from repr_probe.metrics.algebra import HOST, Algebra
 from repr_probe.metrics.rows import Rows
 
 _BLOCK_NUMBERS = 1 << 21
@@ -106,7 +107,7 @@ def _live(constant: np.ndarray, n_rows: int) -> np.ndarray:
     return live
 
 
-def influence_errors(rows: Rows, correlation: Correlation, weights: list[np.ndarray]) -> list[float]:
+def influence_errors(rows: Rows, correlation: Correlation, weights: list[np.ndarray], algebra: Algebra = HOST) -> list[float]:
     """Standard errors of Σ weightₐᵦ rₐᵦ / n_pairs for symmetric weights with a zero diagonal.
 
     The influence of row i on rₐᵦ is zₐzᵦ - rₐᵦ(zₐ² + zᵦ²)/2, z the standardised row; so of the sum it is zᵀWz - Σₐ zₐ² (W∘r)·1.
@@ -115,14 +116,15 @@ def influence_errors(rows: Rows, correlation: Correlation, weights: list[np.ndar
     sums = np.zeros((len(weights), 2))
     if correlation.r is None:
         raise UndefinedMeasure("needs the matrix of correlations; there are more features than rows")
-    narrow = [weight.astype(np.float32) for weight in weights]
-    own = [np.einsum("ij,ij->i", weight, correlation.r) for weight in weights]
-    for _, block in rows.blocks():
-        z = (block[:, correlation.live] - correlation.mean) * correlation.scale
-        thin = z.astype(np.float32)
+    narrow = [algebra.narrow(weight) for weight in weights]
+    own = [algebra.asarray(np.einsum("ij,ij->i", weight, correlation.r)) for weight in weights]
+    mean, scale = algebra.asarray(correlation.mean), algebra.asarray(correlation.scale)
+    for _, block in algebra.blocks(rows):
+        z = (block[:, correlation.live] - mean) * scale
+        thin = algebra.narrow(z)
         for number, weight in enumerate(narrow):
-            influence = (np.einsum("ij,ij->i", thin @ weight, thin) - np.square(z) @ own[number]) / correlation.n_pairs
-            sums[number] += influence.sum(dtype=np.float64), np.square(influence, dtype=np.float64).sum()
+            influence = (algebra.xp.einsum("ij,ij->i", thin @ weight, thin) - algebra.xp.square(z) @ own[number]) / correlation.n_pairs
+            sums[number] += float(influence.sum()), float(algebra.xp.square(influence).sum())
     n = len(rows)
     variance = np.maximum(sums[:, 1] / n - (sums[:, 0] / n) ** 2, 0.0)
     return [float(error) for error in np.sqrt(variance / n)]

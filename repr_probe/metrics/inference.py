@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from repr_probe.errors import UndefinedMeasure
+from repr_probe.metrics.algebra import HOST, Algebra, Array
 from repr_probe.metrics.rows import Rows
 
 Z95 = 1.959963984540054
@@ -66,32 +67,36 @@ def half_sampling_error(measure: Callable[[np.ndarray], float], n: int, seed: in
     return float(values.std() * np.sqrt(half / (n - half)))
 
 
-def projected_influence(rows: Rows, center: np.ndarray | None, vectors: np.ndarray, gradients: np.ndarray) -> np.ndarray:
+def projected_influence(
+    rows: Rows, center: np.ndarray | None, vectors: np.ndarray, gradients: np.ndarray, algebra: Algebra = HOST
+) -> np.ndarray:
     """Standard errors of spectral measures: influence of row i = Σⱼ gradientⱼ ((xᵢ - center)·vⱼ)² - a constant.
 
     vectors (D, rank); gradients (rank, n_measures), ∂measure/∂λⱼ. Returns (n_measures,).
     The projection runs in float32, rows divided by the largest entry of the first block: a standard error needs three digits, and it is
     half the cost.
     """
-    basis = np.ascontiguousarray(vectors, dtype=np.float32)
     scale = np.abs(gradients).max(axis=0)
-    weights = np.ascontiguousarray(gradients / np.where(scale > 0, scale, 1.0))
-    total, square = np.zeros(gradients.shape[1]), np.zeros(gradients.shape[1])
-    anchor: np.ndarray | None = None
+    basis = algebra.narrow(np.ascontiguousarray(vectors, dtype=np.float32))
+    weights = algebra.asarray(np.ascontiguousarray(gradients / np.where(scale > 0, scale, 1.0)))
+    middle = None if center is None else algebra.asarray(center)
+    total, square = algebra.zeros(gradients.shape[1]), algebra.zeros(gradients.shape[1])
+    anchor: Array | None = None
     peak = 0.0
-    for _, block in rows.blocks():
-        if center is not None:
-            block -= center
-        peak = peak or float(np.abs(block).max())
+    for _, block in algebra.blocks(rows):
+        if middle is not None:
+            block -= middle
+        peak = peak or float(abs(block).max())
         block /= peak or 1.0
-        projected = block.astype(np.float32) @ basis
-        influence = np.square(projected, out=projected).astype(np.float64) @ weights  # (rows, n_measures)
+        projected = algebra.narrow(block) @ basis
+        influence = algebra.asarray(algebra.xp.square(projected, out=projected)) @ weights  # (rows, n_measures)
         if anchor is None:
             anchor = influence.mean(axis=0)
         influence -= anchor
         total += influence.sum(axis=0)
-        square += np.einsum("ij,ij->j", influence, influence)
+        square += algebra.xp.einsum("ij,ij->j", influence, influence)
     n = len(rows)
+    total, square = algebra.host(total), algebra.host(square)
     variance = np.maximum(square / n - (total / n) ** 2, 0.0)
     return np.sqrt(variance / n) * scale * peak**2
 

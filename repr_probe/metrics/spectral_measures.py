@@ -122,7 +122,7 @@ def _standard_errors(states: GeometryStates, keys: set[str]) -> dict[str, float]
             gradients = np.column_stack([first, *(_SPECTRAL[key].gradient(spectrum) for key in chosen)])
             rows = states.spectral_rows(unit=unit)
             gram = states.unit_gram if unit else states.raw_gram
-            found = projected_influence(rows, gram.mean() if center else None, spectrum.vectors, gradients)
+            found = projected_influence(rows, gram.mean() if center else None, spectrum.vectors, gradients, states.algebra)
             errors[_top_name(unit, center)] = float(found[0])
             for key, error in zip(chosen, found[1:], strict=True):
                 errors[key] = _with_second_order(key, float(error), spectrum, len(rows))
