@@ -77,6 +77,8 @@ def _read(path: Path, features_key: str | None, labels_key: str | None) -> Featu
 
     read = read_arrays(path, features_key=features_key, labels_key=labels_key)
     values, _, notes = _to_matrix(read.values)
+    name = read.provenance.get("file")
+    values = watched(values, path / str(name) if path.is_dir() else path)
     loaded = _check(values, read.labels, read.class_names or None, read.ids, None, [*read.notes, *notes])
     return Features(loaded.values, loaded.labels, loaded.class_names, loaded.ids, None, dict(read.provenance or {}), loaded.notes)
 

@@ -23,8 +23,8 @@ class WatchedMap(np.memmap):
 
     def __array_finalize__(self, obj: Any) -> None:
         super().__array_finalize__(obj)
-        # As for the map itself: views have it, results computed from it do not.
-        self._seen = getattr(obj, "_seen", None) if self._mmap is not None else None  # type: ignore[attr-defined]
+        # As numpy has it for the map itself: views share it, results computed from it do not.
+        self._seen = obj._seen if isinstance(obj, WatchedMap) and np.may_share_memory(self, obj) else None
 
     def __getitem__(self, index: Any) -> Any:
         self.require_unchanged()
@@ -45,16 +45,28 @@ class WatchedMap(np.memmap):
             raise InputError(f"features must lie unchanged on disk while they are measured; got {path}, which {change}; {remedy}")
 
 
-def watched(values: np.ndarray) -> np.ndarray:
-    """The same array, its file watched from now on, where it is the map of a file with a name; any other as it is."""
-    if not isinstance(values, np.memmap) or isinstance(values, WatchedMap) or values.filename is None:
+def watched(values: np.ndarray, path: Path | None = None) -> np.ndarray:
+    """The same array, its file watched from now on, where it is the map of a file with a name; any other as it is.
+
+    path: the file that `values` were read from, for maps that another library has made (torch's of .safetensors and .pt).
+    """
+    if isinstance(values, WatchedMap) or (path is not None and _in_memory(values)):
         return values
-    state = _state(Path(str(values.filename)))
+    place = values.filename if isinstance(values, np.memmap) else path
+    state = None if place is None else _state(Path(str(place)))
     if state is None:
-        return values  # nameless on purpose: a temporary file that only its mapping keeps
+        return values  # nameless on purpose, too: a temporary file that only its mapping keeps
     found = values.view(WatchedMap)
-    found._seen = state
+    found.filename, found._seen = str(place), state
     return found
+
+
+def _in_memory(values: np.ndarray) -> bool:
+    """Whether numpy itself has allocated the numbers."""
+    root: Any = values
+    while isinstance(root, np.ndarray) and root.base is not None:
+        root = root.base
+    return isinstance(root, np.ndarray)
 
 
 def _state(path: Path) -> _State | None:

@@ -26,7 +26,7 @@ def only_line(done):
 
 def test_without_labels_every_measure_left_out_has_its_reason(run, tmp_path):
     np.save(tmp_path / "X.npy", rows())
-    done = run("geometry", str(tmp_path / "X.npy"), "--preset", "full", "--json")
+    done = run("geometry", str(tmp_path / "X.npy"), "--json")
     assert done.code == 0, done.err
     report = json.loads(done.out)
     assert (report["n_samples"], report["n_classes"], report["counts"]["n_unlabelled"]) == (300, 0, 300)

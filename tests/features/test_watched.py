@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.numpy import save_file
 
 from repr_probe.errors import InputError
 from repr_probe.features.door import as_features
@@ -78,6 +80,34 @@ def test_so_is_a_changed_store(change, tmp_path):
     change(store.path / "features.npy")
     with pytest.raises(InputError, match=CHANGES[change]):
         features.values[4900:]
+
+
+def as_safetensors(folder: Path) -> Path:
+    save_file({"features": ROWS}, folder / "f.safetensors")
+    return folder / "f.safetensors"
+
+
+def as_torch(folder: Path) -> Path:
+    torch.save({"features": torch.from_numpy(ROWS)}, folder / "f.pt")
+    return folder / "f.pt"
+
+
+@pytest.mark.parametrize("write", [as_safetensors, as_torch])
+def test_so_are_files_that_torch_maps(write, tmp_path):
+    path = write(tmp_path)
+    features = as_features(path)
+    assert np.array_equal(features.values[4900:], ROWS[4900:])
+    assert not isinstance(features.values * 2, np.memmap)
+    cut(path)
+    with pytest.raises(InputError, match=r"got .*, which has 4,096 bytes where it had"):
+        features.values[4900:]
+
+
+def test_files_read_whole_are_not_watched(tmp_path):
+    np.savez(tmp_path / "f.npz", features=ROWS)
+    features = as_features(tmp_path / "f.npz")
+    (tmp_path / "f.npz").unlink()
+    assert np.array_equal(features.values[4900:], ROWS[4900:])
 
 
 def test_without_the_question_the_system_would_end_the_process(file):
