@@ -2,7 +2,8 @@
 
 Each row of `peers/rows.py` is a call of a tool and the call here that gives the same numbers. Each call runs in a process of its own on the
 same float32 file with the same number of threads, imports and a small trial call before the clock starts; both sides take turns. Shown are
-medians of time and of the peak of anonymous memory, and the relative error of each number against `peers/exact.py`.
+medians of time and of the peak of anonymous memory, and the relative error of each number against `peers/exact.py`; the JSON has processor
+time as well, which says more on a machine with other work.
 A tool is looked for in FOLDER/<distribution> and FOLDER/deps (`pip install --target`), then among what is installed; one that is not there is
 said not to be. Without --features only made features are used.
 """
@@ -109,8 +110,9 @@ def _median(parts: list[dict[str, Any]], exact: list[float]) -> dict[str, Any]:
     error = np.abs(values - exact).max(axis=0) / np.where(size > 0, size, 1.0)
     return {
         "seconds": float(np.median([part["seconds"] for part in parts])),
+        "processor": float(np.median([part["processor"] for part in parts])),
         "bytes": float(np.median([part["bytes"] for part in parts])),
-        "each": [{"seconds": part["seconds"], "bytes": part["bytes"]} for part in parts],
+        "each": [{key: part[key] for key in ("seconds", "processor", "bytes")} for part in parts],
         "values": values[0].tolist(),
         "error": error.tolist(),
     }

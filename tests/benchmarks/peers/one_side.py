@@ -1,7 +1,7 @@
 """One call in a process of its own: `python one_side.py` reads a JSON object from stdin and prints one.
 
 In: side ("theirs", "ours" or "exact"), peer, expression, folder (of x, y, other), n.
-Out: values, and unless exact: seconds, bytes (peak of memory that no file backs, above what was held before the call), version.
+Out: values, and unless exact: seconds, processor (seconds of all threads, first call), bytes (peak of memory that no file backs, above what was held before the call), version.
 Exit 3: the tool is not installed.
 """
 
@@ -104,15 +104,16 @@ def _settled() -> int:
 def measured(call: Callable[[], Any]) -> dict[str, Any]:
     """Value and peak memory of one call, and the median time of as many as fit in a second, that one among them."""
     before = _settled()
-    seconds, start = [], time.perf_counter()
+    seconds, start, work = [], time.perf_counter(), time.process_time()
     value = call()
     seconds.append(time.perf_counter() - start)
+    work = time.process_time() - work
     peak = _status("VmHWM") - _status("RssFile") - before
     while sum(seconds) < _ENOUGH and len(seconds) < _MOST:
         start = time.perf_counter()
         call()
         seconds.append(time.perf_counter() - start)
-    return {"values": values(value), "seconds": float(np.median(seconds)), "bytes": max(0, peak)}
+    return {"values": values(value), "seconds": float(np.median(seconds)), "processor": work, "bytes": max(0, peak)}
 
 
 def values(found: Any) -> list[float]:
