@@ -77,6 +77,6 @@ def group_control(
     split, explained = (correlation(scores, division, pair.kept) for scores in ranks)
     inside = pair.kept & ~across
     within, p = spearman_test(representation, reference, inside, permutations=permutations, seed=seed, groups=codes, description=description)
-    # Both sides vary inside the groups, else `within` would have raised: of ranks, at least about 1 / n_pairs of the variance is then not the division's.
+    # Both sides vary inside the groups, else `within` would have raised: about 1 / n_pairs of the variance of ranks, or more, is not the division's.
     partial = (correlation(*ranks, pair.kept) - split * explained) / np.sqrt((1.0 - split**2) * (1.0 - explained**2))
     return GroupControl(split, float(partial), within, p, int(inside.sum()) // 2)
