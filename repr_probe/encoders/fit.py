@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from repr_probe.encoders.additions import additions_note
 from repr_probe.encoders.architectures import Architecture
 from repr_probe.encoders.candidates import Candidate
 from repr_probe.encoders.choose import Choice, choose
+from repr_probe.encoders.hints_in_arguments import said_in
 from repr_probe.encoders.misfit import explain_misfit, explain_nothing
 from repr_probe.encoders.module_check import check_modules
 from repr_probe.encoders.modules import module_facts
@@ -19,6 +21,7 @@ from repr_probe.encoders.networks import Network, build_network
 from repr_probe.encoders.overrides import Overrides
 from repr_probe.encoders.self_checks import untrained_notes, usable_values
 from repr_probe.encoders.survey import Survey, top_keys
+from repr_probe.encoders.timm_arguments import check_in_chans, obey_bn_eps, timm_arguments
 from repr_probe.errors import CheckpointError, UsageError
 from repr_probe.files.printable import listed, printable
 
@@ -33,6 +36,7 @@ class Fitted:
     survey: Survey
     choice: Choice
     remarks: tuple[str, ...]
+    bn_eps: float | None = None  # of timm's arguments, where it is not the network's own
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -47,7 +51,13 @@ class Fitted:
         """What of the fit makes the numbers: which weights of the file were taken, and how."""
         candidate = self.choice.candidate
         how = "by order" if candidate.by_order else "by name"
-        return {"container": candidate.container.path, "prefix": candidate.prefix, "matched": how}
+        stated = {} if self.bn_eps is None else {"bn_eps": self.bn_eps}
+        return {"container": candidate.container.path, "prefix": candidate.prefix, "matched": how, **stated}
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """Those of timm's train.py, where it wrote the file."""
+        return timm_arguments(said_in(self.survey.file), self.architecture)
 
     def facts(self) -> dict[str, Any]:
         candidate = self.choice.candidate
@@ -109,7 +119,11 @@ def fit_choice(survey: Survey, choice: Choice, *, in_place: bool = False) -> Fit
     if candidate.container.module is not None:
         check_modules(candidate, network.module, module_facts(candidate.container.module))
     doubts = (*candidate.reading.notes, *additions_note(candidate))
-    return Fitted(network, survey, choice, (*doubts, *cast_notes, *untrained_notes(values)))
+    args = timm_arguments(said_in(survey.file), candidate.architecture)
+    check_in_chans(args, candidate.reading.channels)
+    eps = obey_bn_eps(args, network.module)
+    stated = () if eps is None else (f"batch normalisation with eps {eps:g}, as args.bn_eps in the file says",)
+    return Fitted(network, survey, choice, (*doubts, *stated, *cast_notes, *untrained_notes(values)), eps)
 
 
 def _assigned(architecture: Architecture, sizes: dict[str, Any], values: dict[str, torch.Tensor]) -> Network | None:

@@ -20,6 +20,7 @@ from repr_probe.encoders.overrides import read_overrides
 from repr_probe.encoders.pooling import check_pool
 from repr_probe.encoders.self_checks import trial_images
 from repr_probe.encoders.survey import survey_file
+from repr_probe.encoders.timm_arguments import stated_pool
 from repr_probe.errors import ReprProbeError, UsageError
 from repr_probe.files.sniff import sniff
 
@@ -69,6 +70,7 @@ def _inspect_weights(path: Path, options: Mapping[str, Any], facts: dict[str, An
     if spec.size != stated.size:
         resize_network(opened.module, spec.size, opened.architecture)
     pooled, own_pool = try_out(opened, spec, torch.device("cpu"))
+    pool = pool if pool is not None else stated_pool(fitted.arguments, opened.module, own_pool)
     encoder = Encoder(name=path.name, architecture=str(opened.architecture), module=opened.module, input=spec, pool=pool, own_pool=own_pool)
     if pool is not None:
         pooled = encoder.features(trial_images(spec)[:1])["pooled"]

@@ -19,6 +19,7 @@ from repr_probe.encoders.pooling import check_pool
 from repr_probe.encoders.projector import projector_of
 from repr_probe.encoders.scores import scores_note
 from repr_probe.encoders.self_checks import trial_images
+from repr_probe.encoders.timm_arguments import stated_pool
 from repr_probe.errors import UsageError
 
 POOLINGS = {None: "the network's own head before its classifier", "avg": "mean of the last maps or patches", "cls": "class token",
@@ -86,6 +87,9 @@ def load_encoder(
     opened.module.to(place)
     pooled, own_pool = try_out(opened, spec, place)
     identity, notes = opened.identity, opened.notes
+    if pool is None and opened.fitted is not None:
+        pool = stated_pool(opened.fitted.arguments, opened.module, own_pool)
+        notes = notes if pool is None else (*notes, f"pooled by {pool}, as args.gp in the file says; --pool says otherwise")
     if opened.architecture.library == "code":  # the name does not say what the code is
         identity = {**identity, "trial": fingerprint(pooled)}
         notes = (*notes, *scores_note(opened.module, trial_images(spec)[:1].to(place)))
