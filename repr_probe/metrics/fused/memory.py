@@ -38,7 +38,7 @@ def plan(n: int, *, row_bytes: int, loading_bytes: int, fixed_bytes: int, free_b
     >>> plan(100_000, row_bytes=8192, loading_bytes=32768, fixed_bytes=10**7, free_bytes=80 * 10**9)
     Plan(held=100000, block=8192, resident=True)
     >>> plan(100_000, row_bytes=8192, loading_bytes=32768, fixed_bytes=10**7, free_bytes=10**9)
-    Plan(held=49152, block=8192, resident=False)
+    Plan(held=57344, block=8192, resident=False)
     """
     held = np.zeros((ranks.world_size, 2), np.int64)
     held[ranks.rank] = _fitting(n, row_bytes, loading_bytes, int(free_bytes * _USED) - fixed_bytes)

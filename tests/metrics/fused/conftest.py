@@ -34,7 +34,7 @@ def device() -> torch.device:
     from triton.language import standard
 
     if not isinstance(standard.cdiv, runtime.InterpretedFunction):
-        pytest.skip("Triton was imported before its interpreter was switched on; run this folder by itself")
+        pytest.skip("Triton was imported before its interpreter was switched on; test_interpreter.py runs this in a process of its own")
     return torch.device("cpu")
 
 
