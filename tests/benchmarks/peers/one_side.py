@@ -1,7 +1,8 @@
 """One call in a process of its own: `python one_side.py` reads a JSON object from stdin and prints one.
 
 In: side ("theirs", "ours" or "exact"), peer, expression, folder (of x, y, other), n.
-Out: values, and unless exact: seconds, processor (seconds of all threads, first call), bytes (peak of memory that no file backs, above what was held before the call), version.
+Out: values, and unless exact: seconds; processor (seconds of all threads, first call); bytes (peak of memory that no file backs, above what was
+held before the call); version.
 Exit 3: the tool is not installed.
 """
 
