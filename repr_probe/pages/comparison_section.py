@@ -14,13 +14,14 @@ from repr_probe.pages.geometry_section import stacking
 from repr_probe.pages.numbers import data
 from repr_probe.reports import semantic_definitions
 from repr_probe.reports.comparison import Comparison, RowPair
-from repr_probe.reports.comparison_layout import MOST_PAIRS, TITLES, Column, columns
+from repr_probe.reports.comparison_layout import MOST_PAIRS, Column, columns
 from repr_probe.reports.html import items
 from repr_probe.reports.safe_text import printable
 from repr_probe.reports.table import DASH, number_text
 
 _DEFINITIONS: Mapping[str, Mapping[str, Definition]] = {"geometry": definitions.DEFINITIONS, "semantic": semantic_definitions.DEFINITIONS}
-_STAR = "* its 95 % interval leaves out 0. No correction for the number of differences that are looked at."
+_TITLES = {"geometry": "Geometry", "semantic": "Alignment of classes", "probe": "Accuracy, percent"}
+_STAR = "* its 95\u00a0% interval leaves out 0. No correction for the number of differences that are looked at."
 
 
 def accuracy_section(page: PageContents) -> str:
@@ -28,7 +29,8 @@ def accuracy_section(page: PageContents) -> str:
     rows = page.comparison.rows.get("probe", ()) if page.comparison is not None else ()
     if not rows:
         return ""
-    keys = [f'<th scope="col" class="num">{_key(place)}{escape(name)}</th>' for place, name in enumerate(page.names)]
+    heads = ['<th scope="col">accuracy, %</th>']
+    heads += [f'<th scope="col" class="num">{_key(place)}{escape(name)}</th>' for place, name in enumerate(page.names)]
     body = []
     for column in columns("probe", rows):
         found = [row.measures.get(column.keys[0]) for row in rows]
@@ -39,9 +41,9 @@ def accuracy_section(page: PageContents) -> str:
             for place, one in enumerate(found)
         )
         body.append(f'<tr>{_name(column, variant)}{cells}</tr>')
-    guessed = f"{100 / rows[0].n_classes:.3g} %"
-    told = f"Percent of the {rows[0].n_samples:,} test images; small digits: 95 % interval (Wilson). Guessing gives {guessed} top-1."
-    return f'<p class="dim">{told}</p>{_wide("accuracy", ["<th scope=col>accuracy, %</th>", *keys], body)}'
+    guessed = f"{100 / rows[0].n_classes:.3g}\u00a0%"
+    told = f"Percent of the {rows[0].n_samples:,} test images; small digits: 95\u00a0% interval (Wilson). Guessing gives {guessed} top-1."
+    return f'<p class="dim">{told}</p>{_wide("accuracy", heads, body)}'
 
 
 def differences_section(page: PageContents) -> str:
@@ -65,7 +67,7 @@ def _part(page: PageContents, comparison: Comparison, part: str) -> str:
     held = _lines(part, comparison, {key for _, pair in shown for key in pair.differences})
     if not held:
         return ""
-    heads = [f"<th scope=col>{escape(TITLES[part].partition(' (')[0])}</th>", *(_pair_head(page, pair) for _, pair in shown)]
+    heads = ['<th scope="col">difference</th>', *(_pair_head(page, pair) for _, pair in shown)]
     body = []
     for column in held:
         cells = "".join(
@@ -74,7 +76,7 @@ def _part(page: PageContents, comparison: Comparison, part: str) -> str:
             for place, pair in shown
         )
         body.append(f'<tr>{_name(column, _how([pair for _, pair in shown], column.keys[0]))}{cells}</tr>')
-    title = TITLES[part][:1].upper() + TITLES[part][1:]
+    title = _TITLES[part]
     more = [f"of all {len(pairs)} pairs those with {page.names[0]}; the numbers of the page (JSON) hold all"] if len(shown) < len(pairs) else []
     return f'<h3>{escape(title)}</h3>{_wide(title, heads, body)}{items("", more)}'
 
@@ -98,7 +100,7 @@ def _similarity(page: PageContents, comparison: Comparison) -> str:
             return "1" if row == column else DASH
         return data(f"{pair.debiased:.3f}", pair.debiased, f"comparison.cka.{place}.debiased")
 
-    heads = ["<th scope=col></th>", *(f'<th scope="col" class="num">{_key(place)}{escape(name)}</th>' for place, name in enumerate(page.names))]
+    heads = ['<th scope="col"></th>', *(f'<th scope="col" class="num">{_key(place)}{escape(name)}</th>' for place, name in enumerate(page.names))]
     body = [
         f'<tr><th scope="row">{_key(place)}{escape(row)}</th>'
         + "".join(f'<td class="num s{at}" data-name="{escape(column)}">{cell(row, column)}</td>' for at, column in enumerate(page.names))

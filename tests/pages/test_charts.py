@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from repr_probe.monitor.series import Curve
+from repr_probe.pages import charts
 from repr_probe.pages.charts import angle_panels, curve_panels, spectrum_panels
 from repr_probe.pages.contents import Measured
 from repr_probe.pages.svg import BOTTOM, LEFT, RIGHT, TOP, Scale, decades, steps
@@ -71,3 +72,12 @@ def test_ticks_are_inside_and_few(low, high):
 def test_decades_are_inside_and_few(low, high):
     found = decades(low, high)
     assert 1 <= len(found) <= 9 and all(low * 0.99 <= value <= high * 1.01 for value in found)
+
+
+def test_angles_have_colours_that_no_checkpoint_has():
+    style = (Path(charts.__file__).parent / "page.css").read_text(encoding="utf-8")
+    themes = [dict(re.findall(r"--([\w-]+):(#\w+)", block)) for block in re.findall(r"\{([^{}]*--s0:[^{}]*)\}", style)]
+    assert len(themes) == 4  # light, dark by the system, dark by the button, print
+    for theme in themes:
+        kinds = {theme["alike"], theme["apart"]}
+        assert len(kinds) == 2 and not kinds & {theme[f"s{place}"] for place in range(8)}

@@ -96,7 +96,7 @@ def test_a_star_says_that_the_interval_leaves_out_zero(three):
 
 def test_sections_and_what_they_say(page):
     assert [known["id"] for known in page.all("section")][:4] == ["geometry", "accuracy", "differences", "angles"]
-    for words in ("80 test images", "Guessing gives 25 % top-1", "knn k=3 uniform", "delete-one-image jackknife", "no interval: ", "No correction for"):
+    for words in ("80 test", "Guessing gives 25\u00a0% top-1", "knn k=3 uniform", "delete-one-image jackknife", "no interval: ", "No correction for"):
         assert words in page.text, words
     assert "no test of a difference" not in page.text and page.all("img") == []  # names are text
 

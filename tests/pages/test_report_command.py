@@ -94,7 +94,7 @@ def test_accuracies_are_those_of_probe(command, tmp_path):
     (row,) = page.json()["comparison"]["rows"]["probe"]
     alone = probe("hydes-digits", dataset="digits", limit=100).rows[0].results
     assert [row["measures"][key]["value"] for key in ("knn_top1", "linear_top1")] == [result.top1 for result in alone]
-    assert "Guessing gives 10 % top-1" in page.text and page.json()["comparison"]["pairs"] == []
+    assert "Guessing gives 10\u00a0% top-1" in page.text and page.json()["comparison"]["pairs"] == []
 
 
 def test_an_embedded_encoder_on_its_digits(command, tmp_path):
