@@ -21,10 +21,10 @@ from repr_probe.metrics.rows import Rows
 if TYPE_CHECKING:
     import torch
 
-MEMORY = 1 << 28  # bytes of working memory
+MEMORY = 1 << 25  # bytes of working memory
 ROUNDING = 2e-6  # two float32 cosines closer than this may lie the other way round
 _BANK_BLOCK, _QUERY_TILE = 4096, 512
-_LOADED = 1024  # rows that are in float64 at a time
+_LOADED = 512  # rows that are in float64 at a time
 _GROUP = 8  # columns of a tile that are compared with the best so far by their maximum
 _LEAST = -(1 << 63)
 _LOW = (1 << 32) - 1
@@ -75,10 +75,11 @@ class _Tiles:
         self.bank, self.queries, self.k, self.device = bank, queries, k, device
         self.own = own
         self.threads = torch.get_num_threads() if device.type == "cpu" else 1
-        size, width = 8, bank.n_features  # bytes of a tile's entry with its copies; of a row's numbers with theirs
-        self.bank_block = int(np.clip(memory // (4 * 16 * width), 64, _BANK_BLOCK))
-        self.tile = int(np.clip(memory // (4 * size * self.bank_block * self.threads), 1, _QUERY_TILE))
-        self.query_block = max(self.tile, memory // (2 * (16 * width + 16 * k)))
+        width = bank.n_features
+        self.bank_block = int(np.clip(memory // (32 * width), 64, _BANK_BLOCK))
+        self.tile = int(np.clip(memory // (16 * self.bank_block * self.threads), 1, _QUERY_TILE))
+        self.query_block = max(self.tile, memory // (2 * (4 * width + 16 * k)))  # half of it: a row's numbers, its keys and their order
+        self.columns = torch.empty(min(self.bank_block, len(bank)) * width, device=device)
         self.rooms: SimpleQueue[torch.Tensor] = SimpleQueue()  # of cosines, one a thread: freed ones would pile up in the allocator's arenas
         largest = min(self.tile, len(queries)) * min(self.bank_block, len(bank))
         for _ in range(self.threads):
@@ -93,20 +94,21 @@ class _Tiles:
         found = []
         with progress.task("nearest neighbours", steps) as advance, _workers(self.threads) as each:
             for first in range(0, n_queries, self.query_block):
-                block = self.load(self.queries, first, min(first + self.query_block, n_queries))
+                last = min(first + self.query_block, n_queries)
+                block = self.load(self.queries, first, last, torch.empty((last - first) * self.queries.n_features, device=self.device))
                 tiles = [_Tile(first + place, part) for place, part in zip(range(0, len(block), self.tile), block.split(self.tile), strict=True)]
                 for start in range(0, n_bank, self.bank_block):
-                    columns = self.load(self.bank, start, min(start + self.bank_block, n_bank)).T
+                    columns = self.load(self.bank, start, min(start + self.bank_block, n_bank), self.columns).T
                     deque(each(partial(self.merge, columns=columns, start=start), tiles), maxlen=0)
                     advance(1)
                 found += [tile.best.sort(dim=1, descending=True).values.cpu() for tile in tiles]
         return torch.cat(found)
 
-    def load(self, rows: Rows, start: int, stop: int) -> torch.Tensor:
-        """Rows start..stop in float32, without all of them in float64 at a time."""
+    def load(self, rows: Rows, start: int, stop: int, room: torch.Tensor) -> torch.Tensor:
+        """Rows start..stop in float32, written into `room`, without all of them in float64 at a time."""
         import torch
 
-        loaded = torch.empty(stop - start, rows.n_features, device=self.device)
+        loaded = room[: (stop - start) * rows.n_features].view(stop - start, -1)
         for place in range(start, stop, _LOADED):
             part = rows.block(place, min(place + _LOADED, stop))
             loaded[place - start : place - start + len(part)] = torch.from_numpy(part)

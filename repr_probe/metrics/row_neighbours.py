@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _GRID = 2.0**40  # scores that agree to 2⁻⁴⁰ of the largest squared length are put in order by their distances
 _EQUAL, _UNIT = 2.0**-40, 2.0**-48  # distances as near as this are equal: a part of themselves; what rounding leaves of unit rows
 _SPARE = 8  # candidates beyond the k-th whose distances are taken from differences
-_QUERIES, _BANK = 256, 4096
+_QUERIES, _BANK = 256, 1024
 _NUMBERS = 1 << 18
 
 
@@ -66,7 +66,7 @@ def nearest_rows(
         return
     bank, queries = _lifted(rows, rows)
     wanted = min(k + 1, len(rows) - 1)
-    step = max(_QUERIES, memory // (2 * (16 * wanted + 16 * bank.n_features)))  # what `nearest` holds at a time
+    step = max(_QUERIES, memory // (2 * (16 * wanted + 4 * bank.n_features)))  # what `nearest` holds at a time
     for start in range(first, last, step):
         own = np.arange(start, min(start + step, last))
         found = nearest(bank, queries.select(own), wanted, own=own, device=device, memory=memory)

@@ -315,7 +315,7 @@ def test_a_device_without_room_is_said_in_one_line(monkeypatch):
         raise torch.OutOfMemoryError("no room")
 
     monkeypatch.setattr(neighbours._Tiles, "search", full)
-    with pytest.raises(InputError, match="device must have room for tiles of 256 MiB; got cpu without it; pass a smaller memory or device='cpu'"):
+    with pytest.raises(InputError, match="device must have room for tiles of 32 MiB; got cpu without it; pass a smaller memory or device='cpu'"):
         knn(*blobs())
 
 
