@@ -28,6 +28,8 @@ def test_alone_nothing_is_shared():
     ALONE.wait()
     assert values.tolist() == [0.0, 1.0, 2.0]
     assert ALONE.merge(5, max) == 5
+    assert ALONE.whole(values, 3) is values
+    assert ALONE.of_first("mine") == "mine"
     assert ALONE.device_name("cuda:1") == "cuda:1"
     with ALONE.in_turn():
         pass
