@@ -47,11 +47,12 @@ def test_text_json_csv_and_files_say_the_same(run, masked, tmp_path):
     ("arguments", "code", "text"),
     [
         (("--ignore-index", "255", "--classes", "3"), 1, "mask must hold class ids 0 to 2 or void (255); got 9 in"),
+        ((), 1, "got 0 to 2 and then 9 (3.1 % of the pixels) in"),
         (("--split", "val",), 1, "split must be one of train, test; got val for"),
         (("--json", "--csv"), 2, "the output must be one of"),
         (("--out", "x.png"), 2, "the result file must end in .json, .csv, .md, .tex, .txt; got 'x.png'"),
         (("--classes", "nowhere.txt"), 2, "--classes must be a number, names with commas or a text file; got 'nowhere.txt'"),
-        (("--layer", "stage9"), 2, "layer must be a layer of timm:test_resnet; got 'stage9'"),
+        (("--layer", "stage9", "--ignore-index", "9"), 2, "layer must be a layer of timm:test_resnet; got 'stage9'"),
     ],
 )  # fmt: skip
 def test_failures_are_one_line(run, masked, arguments, code, text):
