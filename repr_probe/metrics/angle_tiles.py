@@ -26,7 +26,7 @@ _ROUNDING = 1e-15
 class Tile:
     """Buffers of one (block, block) tile, reused for all: cosine, angle (radians; later angle - shift), work; bin number of each pair.
 
-    Pairs that do not count (the diagonal and what is below it, on a diagonal tile) have bin HIDDEN_BIN and angle - shift 0.
+    Pairs that do not count (the diagonal and what is below it) have bin HIDDEN_BIN and angle - shift 0.
     """
 
     cosine: torch.Tensor
@@ -53,7 +53,8 @@ class Tile:
         import torch
 
         product(left, right, self.cosine, self.bins)
-        hidden = torch.ones_like(self.cosine, dtype=torch.bool).tril_() if starts[0] == starts[1] else None
+        crosses = starts[0] + len(self.cosine) > starts[1]
+        hidden = torch.ones_like(self.cosine, dtype=torch.bool).tril_(starts[0] - starts[1]) if crosses else None
         if hidden is not None:
             self.cosine.masked_fill_(hidden, 0.0)
         low, high = torch.aminmax(self.cosine)
@@ -97,8 +98,8 @@ class Tile:
         deficit += np.einsum("ij,ij->i", right, right) / 2.0
         deficit[deficit < _ROUNDING] = 0.0
         np.minimum(deficit, 2.0, out=deficit)
-        counted = np.triu(np.ones(deficit.shape, bool), 1) if starts[0] == starts[1] else slice(None)
-        self.n_duplicates += int((deficit[counted] < _DUPLICATE).sum())
+        counted = np.triu(deficit < _DUPLICATE, starts[0] - starts[1] + 1)
+        self.n_duplicates += int(counted.sum())
         self.cosine.copy_(torch.as_tensor(1.0 - deficit))
         self.angle.copy_(torch.as_tensor(2.0 * np.arcsin(np.sqrt(deficit / 2.0))))
 

@@ -54,9 +54,14 @@ class KeptSums:
         progress.note("going on with the sums of an interrupted pair pass")
         return done
 
+    @property
+    def is_due(self) -> bool:
+        """Whether sums are kept and the last time is long ago."""
+        return self.path is not None and not self._refused and time.monotonic() - self._saved >= SAVE_SECONDS
+
     def save(self, done: int) -> None:
-        """Keep what the first `done` steps gave, if the last time is long ago."""
-        if self.path is None or self._refused or time.monotonic() - self._saved < SAVE_SECONDS:
+        """Keep what the first `done` steps gave, if it is due."""
+        if self.path is None or not self.is_due:
             return
         unfinished = self.path.with_name(f"{self.path.stem}.{os.getpid()}.npz")
         try:

@@ -3,55 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from repr_probe import progress
-from repr_probe.metrics.angle_tiles import HIDDEN_BIN, N_BINS, Tile
+from repr_probe.metrics.angle_sums import AnglePass, AngleSums
+from repr_probe.metrics.fused.fused_pass import FusedPass, fused_pass
+from repr_probe.metrics.fused.rectangles import Rectangle
 from repr_probe.metrics.kept_sums import KeptSums
-from repr_probe.metrics.pair_sums import PairSums
 from repr_probe.metrics.products import Product, fastest_product
 from repr_probe.metrics.rows import Rows
 from repr_probe.ranks import ALONE, Ranks
 
-if TYPE_CHECKING:
-    import torch
-
 BLOCK = 1024
 _SUPER = 4  # blocks of rows held while the columns stream past once
 _RACE_TILES = 16
-_FEW = 1 << 14
-Sums = tuple[np.ndarray, np.ndarray]  # over rows, over columns
-
-
-@dataclass(frozen=True, eq=False)
-class AnglePass:
-    """What the pair pass found; angles in degrees.
-
-    first, second (N,): Σ(angle - shift) and Σ(angle - shift)² over a row's partners.  kernel (N,): Σ exp(-t‖u - u′‖²), or None.
-    labelled: PairSums of the labelled rows, or None.  histograms: "all", "labelled", "positive" -> (3600,) int64 counts of unordered pairs.
-    """
-
-    shift: float
-    first: np.ndarray
-    second: np.ndarray
-    kernel: np.ndarray | None
-    labelled: PairSums | None
-    histograms: dict[str, np.ndarray]
-    n_duplicates: int
-
-    @property
-    def n_pairs(self) -> int:
-        return len(self.first) * (len(self.first) - 1) // 2
-
-    def mean_and_std(self) -> tuple[float, float]:
-        """Over all unordered pairs, from exact sums; degrees."""
-        n = 2.0 * self.n_pairs
-        mean = self.first.sum() / n
-        return float(np.clip(self.shift + mean, 0.0, 180.0)), float(np.sqrt(max(0.0, self.second.sum() / n - mean * mean)))
+_FUSED_PAIRS = 1 << 31  # from here on a kernel repays its compilation
+_AHEAD = 8  # rectangles that a GPU may be behind what progress says
 
 
 def angle_pass(rows: Rows, codes: np.ndarray, groups: np.ndarray, *, shift: float, kernel: float | None = None, device: str = "cpu",
@@ -64,36 +33,82 @@ def angle_pass(rows: Rows, codes: np.ndarray, groups: np.ndarray, *, shift: floa
     keep: folder in which a pass of more than some minutes keeps its sums, to go on from there when it was stopped.
     Cost: N² D flops and N²/2 arccos over all ranks; memory of each: two tiles, a few blocks of rows, 8 sums a row.
     """
-    work = _Pass(rows, codes, groups, shift, kernel, device, block)
-    n_tiles = sum(min(strip.stop, j + 1) - strip.start for strip, columns in _dealt(work.n_blocks, ranks) for j in columns)
-    race = work.n_blocks * (work.n_blocks + 1) // 2 >= _RACE_TILES
-    chosen = fastest_product(work.sample(), race=race, matmul=matmul, ranks=ranks)
-    with chosen as product, progress.task("angles between all pairs", n_tiles) as advance:
-        kept = KeptSums(keep, work.key(f"{device} {matmul} {ranks.rank} of {ranks.world_size}"), work.additive())
-        done, before = 0, kept.steps_done()
-        for strip, columns in _dealt(work.n_blocks, ranks):
-            if done + len(columns) <= before:
-                done += len(columns)
-                advance(sum(min(strip.stop, j + 1) - strip.start for j in columns))
-                continue
-            held = {i: product.prepare(work.load(i)) for i in strip}
-            for j in columns:
-                done += 1
-                if done <= before:
-                    advance(min(strip.stop, j + 1) - strip.start)
-                    continue
-                right = held[j] if j in held else product.prepare(work.load(j))
-                for i in range(strip.start, min(strip.stop, j + 1)):
-                    work.tile(i, j, held[i], right, product)
-                    advance(1)
-                kept.save(done)
-    for part in work.additive():
+    sums, n = AngleSums(rows, codes, groups, shift, kernel, device, block), len(rows)
+    fused = None
+    if sums.device.type == "cuda" and n * (n - 1) // 2 >= _FUSED_PAIRS:
+        fused = fused_pass(rows, codes, groups, shift=shift, kernel=kernel, device=sums.device, matmul=matmul, ranks=ranks)
+    how = f"{device} {matmul} {fused.how if fused else ''} {ranks.rank} of {ranks.world_size}"
+    kept = KeptSums(keep, sums.key(how), sums.additive())
+    if fused is None:
+        by_tiles(sums, kept, matmul=matmul, ranks=ranks)
+    else:
+        by_kernel(sums, fused, kept, ranks=ranks)
+    for part in sums.additive():
         ranks.sum(part)
     kept.forget()
-    return work.result()
+    return sums.result()
 
 
-def _dealt(n_blocks: int, ranks: Ranks) -> Iterator[tuple[range, range]]:
+def by_tiles(sums: AngleSums, kept: KeptSums, *, matmul: str = "exact", ranks: Ranks = ALONE) -> None:
+    """This rank's share of all pairs, a tile at a time by torch's operations."""
+    n, block = len(sums.rows), sums.block
+    parts = [range(start, min(start + block, n)) for start in range(0, n, block)]
+    work = list(dealt(len(parts), ranks))
+    n_tiles = sum(min(strip.stop, j + 1) - strip.start for strip, columns in work for j in columns)
+    chosen = fastest_product(sums.sample(), race=len(parts) * (len(parts) + 1) // 2 >= _RACE_TILES, matmul=matmul, ranks=ranks)
+    with chosen as product, progress.task("angles between all pairs", n_tiles) as advance:
+        done, before = 0, kept.steps_done()
+        for strip, columns in work:
+            skipped = min(max(before - done, 0), len(columns))
+            done += skipped
+            advance(sum(min(strip.stop, j + 1) - strip.start for j in columns[:skipped]))
+            if skipped == len(columns):
+                continue
+            held = {i: product.prepare(sums.unit(parts[i])) for i in strip}
+            for j in columns[skipped:]:
+                right = held[j] if j in held else product.prepare(sums.unit(parts[j]))
+                for i in range(strip.start, min(strip.stop, j + 1)):
+                    sums.add(parts[i], parts[j], held[i], right, product)
+                    advance(1)
+                done += 1
+                kept.save(done)
+
+
+def by_kernel(sums: AngleSums, fused: FusedPass, kept: KeptSums, *, ranks: Ranks = ALONE) -> None:
+    """The same by the fused kernel; what it refuses goes by tiles."""
+    work, before = list(fused.shares(ranks)), kept.steps_done()
+    with fastest_product(sums.sample(), race=False) as product:
+        with progress.task("angles between all pairs", sum(part.n_pairs for part in work)) as advance:
+            advance(sum(part.n_pairs for part in work[:before]))
+            for done, part in enumerate(fused.run(work[before:]), before + 1):
+                if done % _AHEAD == 0:
+                    fused.wait()
+                advance(part.n_pairs)
+                if kept.is_due:
+                    _settle(sums, fused, product)
+                    kept.save(done)
+        _settle(sums, fused, product)
+
+
+def _settle(sums: AngleSums, fused: FusedPass, product: Product) -> None:
+    """Bring the device's sums home, and add the pairs that it left out for lying too near 0 or 180 degrees."""
+    refused = fused.collect(sums)
+    if not refused:
+        return
+    with progress.task("angles near 0 or 180 degrees, in float64", len(refused)) as advance:
+        for rectangle in refused:
+            left = product.prepare(sums.unit(rectangle.rows))
+            for columns in _pieces(rectangle, sums.block**2 // len(rectangle.rows)):
+                sums.add(rectangle.rows, columns, left, product.prepare(sums.unit(columns)), product)
+            advance(1)
+
+
+def _pieces(rectangle: Rectangle, width: int) -> Iterator[range]:
+    columns = rectangle.columns
+    return (columns[start : start + width] for start in range(0, len(columns), width))
+
+
+def dealt(n_blocks: int, ranks: Ranks) -> Iterator[tuple[range, range]]:
     """Strips of blocks of rows, and with each the blocks of columns that fall to this rank: every column of the upper triangle goes to one.
 
     The deal runs on from strip to strip, so that ranks differ by one column of tiles at most.
@@ -103,179 +118,3 @@ def _dealt(n_blocks: int, ranks: Ranks) -> Iterator[tuple[range, range]]:
         first = top + (ranks.rank - before) % ranks.world_size
         yield range(top, min(top + _SUPER, n_blocks)), range(first, n_blocks, ranks.world_size)
         before += n_blocks - top
-
-
-class _Pass:
-    """The running sums of one pair pass."""
-
-    def __init__(
-        self, rows: Rows, codes: np.ndarray, groups: np.ndarray, shift: float, kernel: float | None, device: str, block: int
-    ) -> None:
-        import torch
-
-        self.rows, self.codes, self.groups, self.shift, self.kernel_t = rows, codes, groups, shift, kernel
-        self.device = torch.device(device)
-        self.shift_radians = float(np.radians(shift))
-        n = len(rows)
-        self.block = min(block, n)
-        self.n_blocks = -(-n // self.block)
-        self.class_runs, self.group_runs = _edges(codes), _edges(groups)
-        self.split_groups = len(self.group_runs) != len(self.class_runs)
-        self.sums = {name: np.zeros(n) for name in ("all_1", "all_2", "labelled_1", "labelled_2", "same_1", "same_2")}
-        self.within = np.zeros((2, int(groups.max()) + 1 if len(groups) else 0))
-        self.kernel = np.zeros(n) if kernel is not None else None
-        self.histograms = {name: np.zeros(N_BINS, np.int64) for name in ("all", "labelled", "positive")}
-        self.buffers = Tile.buffers(self.block, self.block, self.device)
-        self.n_duplicates = np.zeros(1, np.int64)
-
-    def load(self, number: int) -> torch.Tensor:
-        """Unit rows of a block."""
-        return self._unit(self.rows, number * self.block, min((number + 1) * self.block, len(self.rows)))
-
-    def sample(self) -> torch.Tensor:
-        """Unit rows from all over, one block at most, to try a product on."""
-        n = min(len(self.rows), BLOCK)
-        return self._unit(self.rows.select(np.linspace(0, len(self.rows) - 1, n).astype(np.int64)), 0, n)
-
-    def _unit(self, rows: Rows, start: int, stop: int) -> torch.Tensor:
-        """In float32 on the device; lengths from float64 sums of squares."""
-        import torch
-
-        stored = rows.values[rows.where(start, stop)]
-        stored = np.array(stored) if rows.index is None else stored  # a copy either way: scaled in place below
-        if stored.dtype == np.float16:
-            stored = stored.astype(np.float32)
-        block = torch.from_numpy(stored).to(self.device)
-        block.div_(torch.linalg.vector_norm(block, dim=1, keepdim=True, dtype=torch.float64).to(block.dtype))
-        return block.float()
-
-    def tile(self, i: int, j: int, left: Any, right: Any, product: Product) -> None:
-        starts = (i * self.block, j * self.block)
-        tile = self.buffers.cut(len(left), len(right))
-        tile.fill(left, right, product, self.rows, starts, self.shift_radians)
-        self.n_duplicates += tile.n_duplicates
-        top, side = slice(starts[0], starts[0] + len(left)), slice(starts[1], starts[1] + len(right))
-        whole = (slice(0, len(left)), slice(0, len(right)))
-        n_labelled = len(self.codes)
-        counts, first, second = self._count(tile, whole), *self._add(tile, whole, top, side, "all")
-        self.histograms["all"] += counts
-        if side.stop <= n_labelled:
-            self.histograms["labelled"] += counts
-            self._add_sums("labelled", top, side, first, second)
-        elif top.start < n_labelled and side.start < n_labelled:
-            part = (slice(0, min(len(left), n_labelled - top.start)), slice(0, n_labelled - side.start))
-            self.histograms["labelled"] += self._count(tile, part)
-            self._add(tile, part, slice(top.start, top.start + part[0].stop), slice(side.start, n_labelled), "labelled")
-        self._add_within(tile, top, side)
-        if self.kernel is not None and self.kernel_t is not None:
-            tile.cosine.sub_(1.0).mul_(2.0 * self.kernel_t).exp_()
-            self.kernel[top] += _np(tile.cosine.sum(1))
-            self.kernel[side] += _np(tile.cosine.sum(0))
-
-    def _add_within(self, tile: Tile, top: slice, side: slice) -> None:
-        """Same-class and same-group pairs of this tile: rectangles, since rows are sorted."""
-        for start, stop in _rectangles(self.class_runs, top, side):
-            part = (_local(start, stop, top), _local(start, stop, side))
-            self.histograms["positive"] += self._count(tile, part)
-            first, second = self._add(tile, part, _global(start, stop, top), _global(start, stop, side), "same")
-            if not self.split_groups:
-                self._add_group(int(self.groups[start]), first[0], second[0])
-        if self.split_groups:
-            for start, stop in _rectangles(self.group_runs, top, side):
-                first, second = _sums(tile, (_local(start, stop, top), _local(start, stop, side)))
-                self._add_group(int(self.groups[start]), first[0], second[0])
-
-    def _add_group(self, group: int, first: np.ndarray, second: np.ndarray) -> None:
-        self.within[:, group] += 2.0 * first.sum(), 2.0 * second.sum()  # unordered pairs of the tile count twice
-
-    def _count(self, tile: Tile, part: tuple[slice, slice]) -> np.ndarray:
-        import torch
-
-        bins = tile.bins[part].reshape(-1)
-        if len(bins) <= _FEW:
-            counts = np.bincount(bins.cpu().numpy(), minlength=HIDDEN_BIN + 1)
-        else:
-            counts = torch.bincount(bins, minlength=HIDDEN_BIN + 1).cpu().numpy()
-        counts[N_BINS - 1] += counts[N_BINS]
-        return counts[:N_BINS]
-
-    def _add(self, tile: Tile, part: tuple[slice, slice], rows: slice, columns: slice, name: str) -> tuple[Sums, Sums]:
-        first, second = _sums(tile, part)
-        self._add_sums(name, rows, columns, first, second)
-        return first, second
-
-    def _add_sums(self, name: str, rows: slice, columns: slice, first: Sums, second: Sums) -> None:
-        for suffix, (by_row, by_column) in (("_1", first), ("_2", second)):
-            self.sums[name + suffix][rows] += by_row
-            self.sums[name + suffix][columns] += by_column
-
-    def additive(self) -> list[np.ndarray]:
-        """The sums themselves: those of disjoint tiles add up, over ranks and over runs."""
-        kernel = [] if self.kernel is None else [self.kernel]
-        return [*self.sums.values(), self.within, *self.histograms.values(), self.n_duplicates, *kernel]
-
-    def key(self, how: str) -> list[bytes | np.ndarray]:
-        """What the sums depend on: rows (by their lengths), their order and classes, and how they are summed."""
-        import torch
-
-        values, index = self.rows.values, self.rows.index
-        which = np.empty(0) if index is None else index
-        return [f"{how} {self.shift} {self.kernel_t} {self.block} {values.shape} {values.dtype} {torch.__version__}".encode(), which,
-                self.rows.norms(), self.codes, self.groups]  # fmt: skip
-
-    def result(self) -> AnglePass:
-        """Sums in degrees."""
-        degrees = {"1": 180.0 / np.pi, "2": (180.0 / np.pi) ** 2}
-        sums = {name: values * degrees[name[-1]] for name, values in self.sums.items()}
-        self.within *= np.array([[degrees["1"]], [degrees["2"]]])
-        n = len(self.codes)
-        labelled = None
-        if n:
-            parts = {"all_1": sums["labelled_1"], "all_2": sums["labelled_2"], "same_1": sums["same_1"], "same_2": sums["same_2"]}
-            labelled = PairSums(self.codes, self.groups, **{name: values[:n] for name, values in parts.items()},
-                                within_1=self.within[0], within_2=self.within[1], shift=self.shift, zero_variance=1e-9)  # fmt: skip
-        return AnglePass(self.shift, sums["all_1"], sums["all_2"], self.kernel, labelled, self.histograms, int(self.n_duplicates[0]))
-
-
-def _sums(tile: Tile, part: tuple[slice, slice]) -> tuple[Sums, Sums]:
-    """Row and column sums of the deviations and of their squares; numpy is quicker on a few, torch on many."""
-    import torch
-
-    deviation = tile.angle[part]
-    if deviation.numel() <= _FEW:
-        few = deviation.cpu().numpy().astype(np.float64)
-        square = few * few
-        return (few.sum(axis=1), few.sum(axis=0)), (square.sum(axis=1), square.sum(axis=0))
-    squares = torch.mul(deviation, deviation, out=tile.work[part])
-    return (_np(deviation.sum(1)), _np(deviation.sum(0))), (_np(squares.sum(1)), _np(squares.sum(0)))
-
-
-def _np(tensor: torch.Tensor) -> np.ndarray:
-    return tensor.double().cpu().numpy()
-
-
-def _edges(values: np.ndarray) -> np.ndarray:
-    """(n_runs, 2) start and stop of each run of equal values."""
-    if not len(values):
-        return np.empty((0, 2), np.int64)
-    edges = np.flatnonzero(np.r_[True, values[1:] != values[:-1], True])
-    return np.column_stack([edges[:-1], edges[1:]])
-
-
-def _rectangles(runs: np.ndarray, top: slice, side: slice) -> Iterator[tuple[int, int]]:
-    """Runs that meet both the rows and the columns of a tile."""
-    low, high = max(top.start, side.start), min(top.stop, side.stop)
-    for number in range(int(np.searchsorted(runs[:, 1], min(top.start, side.start), "right")), len(runs)):
-        start, stop = int(runs[number, 0]), int(runs[number, 1])
-        if start >= max(low, high):
-            break
-        if start < top.stop and stop > top.start and start < side.stop and stop > side.start:
-            yield start, stop
-
-
-def _local(start: int, stop: int, frame: slice) -> slice:
-    return slice(max(start, frame.start) - frame.start, min(stop, frame.stop) - frame.start)
-
-
-def _global(start: int, stop: int, frame: slice) -> slice:
-    return slice(max(start, frame.start), min(stop, frame.stop))

@@ -27,7 +27,8 @@ _GAIN = 0.95  # of the exact product's time: what is not quicker than this is no
 _COSINE_ERROR = 1e-6  # 1e-4 degree at 45 degrees or more; nearer pairs are redone in float64
 _TRIED = 512  # rows
 _INTEGERS = "int8"
-_NAMES = {"high": "TF32", "medium": "bfloat16", _INTEGERS: "8-bit integers"}
+_NAMES = {"high": "TF32", "tf32": "TF32", "medium": "bfloat16", "bf16": "bfloat16", "bf16x3": "bfloat16 in three products",
+          _INTEGERS: "8-bit integers"}  # fmt: skip
 
 
 class Product(Protocol):

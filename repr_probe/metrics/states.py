@@ -12,6 +12,7 @@ import numpy as np
 from repr_probe.errors import UndefinedMeasure
 from repr_probe.features.feature_set import Features
 from repr_probe.metrics.algebra import Algebra, algebra_on
+from repr_probe.metrics.angle_sums import AnglePass
 from repr_probe.metrics.centroids import Centroids
 from repr_probe.metrics.correlation import Correlation, correlation_by_columns, correlation_of
 from repr_probe.metrics.cosine_pairs import cosine_pair_sums, cosine_pair_totals
@@ -19,7 +20,7 @@ from repr_probe.metrics.inference import delete_groups
 from repr_probe.metrics.lifted import LiftedGram
 from repr_probe.metrics.moments import MomentState
 from repr_probe.metrics.pair_sums import PairSums, PairTotals, require_both_kinds
-from repr_probe.metrics.pairs import AnglePass, angle_pass
+from repr_probe.metrics.pairs import angle_pass
 from repr_probe.metrics.rows import Rows
 from repr_probe.metrics.spectrum import Spectrum, spectrum_of
 from repr_probe.ranks import ALONE, Ranks

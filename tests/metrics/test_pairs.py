@@ -55,15 +55,15 @@ def test_every_block_size_finds_every_pair(brute, block):
 
 
 def test_every_tile_goes_to_one_rank():
-    from repr_probe.metrics.pairs import _dealt
+    from repr_probe.metrics.pairs import dealt
     from repr_probe.ranks import Ranks
 
     for n_blocks in (1, 2, 4, 5, 9, 30):
         for world_size in (1, 2, 3, 7, 40):
-            dealt = [
-                (strip.start, j) for rank in range(world_size) for strip, columns in _dealt(n_blocks, Ranks(rank, world_size, None)) for j in columns
+            found = [
+                (strip.start, j) for rank in range(world_size) for strip, columns in dealt(n_blocks, Ranks(rank, world_size, None)) for j in columns
             ]
-            assert sorted(dealt) == [(top, j) for top in range(0, n_blocks, 4) for j in range(top, n_blocks)]
+            assert sorted(found) == [(top, j) for top in range(0, n_blocks, 4) for j in range(top, n_blocks)]
 
 
 @pytest.mark.parametrize("tiles", [1, 5, 30])

@@ -98,6 +98,12 @@ class DeviceSums:
             )  # fmt: skip
         self.refused.append((part, refused))
 
+    def wait(self) -> None:
+        import torch
+
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
     def collect(self, into: Totals) -> list[Rectangle]:
         """Add all that was found since the last time, and return the pairs that were not: rectangles that hold a |cosine| above 0.999."""
         labelled, other, same = (_taken(sums) for sums in (self.pair_sums[True], self.pair_sums[False], self.same_sums))

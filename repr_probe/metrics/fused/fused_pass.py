@@ -56,6 +56,15 @@ class FusedPass:
                 self.held.expect(after.columns)
             yield now
 
+    @property
+    def how(self) -> str:
+        """What the sums depend on besides rows and classes, and how they are cut."""
+        return f"fused {self.choice.mode} {self.choice.tiling} {self.plan}"
+
+    def wait(self) -> None:
+        """Until the device has done what it was given."""
+        self.sums.wait()
+
     def collect(self, into: Totals) -> list[Rectangle]:
         return self.sums.collect(into)
 

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 
+from repr_probe.metrics.angle_sums import AnglePass
 from repr_probe.metrics.fused.choosing import Choice
 from repr_probe.metrics.fused.fused_pass import FusedPass
 from repr_probe.metrics.fused.memory import Plan
 from repr_probe.metrics.fused.modes import MODES, Tiling
 from repr_probe.metrics.fused.plain import PlainTotals, add_plainly, pairs_of
 from repr_probe.metrics.inference import delete_groups
-from repr_probe.metrics.pairs import AnglePass, angle_pass
+from repr_probe.metrics.pairs import angle_pass
 from repr_probe.metrics.rows import Rows
 
 if not torch.cuda.is_available() and "triton" not in sys.modules:
