@@ -38,7 +38,7 @@ from .output import say
 from .values import parse_pairs
 
 if TYPE_CHECKING:
-    from repr_probe.published.table3 import PublishedRow
+    from repr_probe.published.printed import PublishedRow
     from repr_probe.reports.geometry_report import GeometryReport
 
 MEASURES = "Measures"
@@ -86,7 +86,7 @@ FeaturesKey = Annotated[str | None, option("Name of the features in a file with 
 LabelsKey = Annotated[str | None, option("Name of the labels in a feature file.", DATA)]
 ChosenPreset = Annotated[Preset, option("paper: Table III; default: with what is needed to read it; full: everything.", MEASURES)]
 Pairs = Annotated[str, option("exact, or sample:M for M random pairs of images.", MEASURES, metavar="exact|sample:M")]
-Products = Annotated[Matmul, option("Products of pairs: exact, or fast (bfloat16, TF32) if within 0.001 degree here.", MEASURES)]
+Products = Annotated[Matmul, option("Products of pairs: exact, or fast (8-bit, bfloat16, TF32) if within 0.001 degree.", MEASURES)]
 Populations = Annotated[Population, option("Intervals of labelled measures: for new classes, or new images of these.", MEASURES)]
 NanRows = Annotated[NanPolicy, option("Rows with NaN or infinity: raise an error, or omit and count them.", MEASURES)]
 Out = Annotated[list[Path] | None, option("Also write a file: .json .csv .md .tex .txt .html; repeatable.", OUTPUT, show_default="none")]
@@ -182,9 +182,9 @@ def _show(reports: list[GeometryReport], outputs: Sequence[Path], figure: Path |
         write_reports(reports, path, rows)
     if figure is not None:
         from repr_probe.plots.angles import angle_histograms
-        from repr_probe.plots.learning_curves import save_curves
+        from repr_probe.plots.figures import save_figure
 
-        save_curves(angle_histograms(reports), figure)
+        save_figure(angle_histograms(reports), figure)
     say(_rendered(reports, rows, kind))
 
 
@@ -209,7 +209,7 @@ def _checked_outputs(paths: Sequence[Path] | None, figure: Path | None) -> list[
     for path in paths or ():
         check_suffix(path)
     if figure is not None:
-        from repr_probe.plots.semantic import check_figure
+        from repr_probe.plots.figures import check_figure
 
         check_figure(figure)
     return list(paths or ())

@@ -16,7 +16,7 @@ from .options import DATA, ENCODER, OUTPUT, RUN, BatchSize, Checkpoint, DataRoot
 from .output import say
 
 if TYPE_CHECKING:
-    from repr_probe.published.table2 import PublishedSegmentation
+    from repr_probe.published.printed import PublishedRow
     from repr_probe.reports.dense_report import DenseReport
 
 PROBE = "Probe"
@@ -148,14 +148,14 @@ def parse_classes(text: str | None) -> int | list[str] | None:
     return [name.strip() for name in text.split(",")]
 
 
-def published_for(report: DenseReport) -> tuple[PublishedSegmentation, ...]:
+def published_for(report: DenseReport) -> tuple[PublishedRow, ...]:
     """Table II for voc, nothing for other data."""
     from repr_probe.published.table2 import published_segmentation
 
     return published_segmentation(report.dataset)
 
 
-def _rendered(report: DenseReport, rows: tuple[PublishedSegmentation, ...], kind: str) -> str:
+def _rendered(report: DenseReport, rows: tuple[PublishedRow, ...], kind: str) -> str:
     from repr_probe.reports.dense_formats import DENSE_RENDERERS
 
     return DENSE_RENDERERS[".txt" if kind == "text" else SUFFIXES[kind]](report, rows)

@@ -67,7 +67,7 @@ _HOMES = {
     "probe": "workflows.probe",
     "probe_set": "monitor.probe_set",
     "rankme": "metrics.functions",
-    "read_report": "reports.read",
+    "read_report": "workflows.read_report",
     "read_series": "monitor.series",
     "report": "workflows.report",
     "saliency": "workflows.saliency",

@@ -17,7 +17,7 @@ SAME = "must be the same in every process; got"
 LINES = {
     "labels": rf"features {SAME} 60 x 5 \(\w{{8}}\) in process 0 and 60 x 5 \(\w{{8}}\) in process 1",
     "values": rf"features {SAME} 60 x 5 \(\w{{8}}\) in process 0 and 60 x 5 \(\w{{8}}\) in process 1",
-    "libraries": rf"versions {SAME} .*torch \d\S* in process 0 and .*torch 1\.0 in process 1",
+    "libraries": rf"version of torch {SAME} \d\S* in process 0 and 1\.0 in process 1",
     "weights": rf'weights {SAME} {{"seed":0}} in process 0 and {{"seed":1}} in process 1',
     "images": rf"dataset {SAME} images in process 0 and fewer in process 1",
     "layers": rf'layers {SAME} \["pooled"\] in process 0 and \["pooled","early"\] in process 1',

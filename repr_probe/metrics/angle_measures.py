@@ -106,10 +106,11 @@ def _labelled(states: GeometryStates):  # type: ignore[no-untyped-def]
 
 
 def _sampled_plan(states: GeometryStates, error: Callable[[], float], low: float = -np.inf, high: float = np.inf) -> IntervalPlan:
-    """Of a value from sampled pairs: 1.96 standard errors to either side."""
+    """Of a value from sampled pairs: its standard error, printed in any case, and 1.96 of it to either side."""
     if not states.options.intervals:
-        return no_interval("intervals were switched off")
-    return IntervalPlan(lambda value: normal_interval(value, error(), low, high), "sampling of pairs only", "these images")
+        return IntervalPlan(missing="intervals were switched off", error=error)
+    method = f"sampling of pairs only: {states.options.pairs:,} pairs drawn with replacement, 1.96 standard errors (SE)"
+    return IntervalPlan(lambda value: normal_interval(value, error(), low, high), method, "these images", error=error)
 
 
 def _uniformity_plan(states: GeometryStates, error: Callable[[], float]) -> IntervalPlan:

@@ -18,6 +18,7 @@ class Measurement:
     variant: the exact definition in a few words.
     n: how many units the value is made of (rows, pairs or classes, as the definition says).
     degenerate: "+inf" or "-inf" where the limit exists but is not a number JSON could hold.
+    standard_error: of a value from sampled pairs, over other draws of as many pairs of the same rows; None for what is not sampled.
     """
 
     value: float | None
@@ -29,6 +30,7 @@ class Measurement:
     reason: str | None = None
     ci_reason: str | None = None
     degenerate: str | None = None
+    standard_error: float | None = None
 
     def __float__(self) -> float:
         if self.value is None:
@@ -47,6 +49,7 @@ class Measurement:
             "reason": self.reason,
             "ci_reason": self.ci_reason,
             "degenerate": self.degenerate,
+            "standard_error": self.standard_error,
         }
 
     @classmethod

@@ -15,12 +15,16 @@ from repr_probe.metrics.measurement import Measurement
 
 @dataclass(frozen=True)
 class IntervalPlan:
-    """How the interval of a value is made: `compute` turns the value into (low, high); `missing` says why there is none."""
+    """How the interval of a value is made: `compute` turns the value into (low, high); `missing` says why there is none.
+
+    error: the standard error, where it is printed as a number of its own.
+    """
 
     compute: Callable[[float], Interval] | None = None
     method: str = ""
     population: str = "images"
     missing: str = ""
+    error: Callable[[], float] | None = None
 
 
 def no_interval(reason: str) -> IntervalPlan:
@@ -40,7 +44,7 @@ def measure(key: str, value: Callable[[], float], plan: IntervalPlan, n: int | C
         return Measurement(None, variant=variant, n=units, reason=f"the limit is {sign}: no spread within the pairs", degenerate=sign)
     if np.isnan(number):
         return Measurement(None, variant=variant, n=units, reason="not a number on this input")
-    result = Measurement(number, variant=variant, n=units)
+    result = Measurement(number, variant=variant, n=units, standard_error=None if plan.error is None else plan.error())
     if plan.compute is None:
         return replace(result, ci_reason=plan.missing)
     try:

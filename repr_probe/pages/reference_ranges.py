@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from repr_probe.published.table3 import PublishedRow, published_rows
+from repr_probe.published.printed import PublishedRow
+from repr_probe.published.table3 import published_rows
 from repr_probe.reports.sources import MeasuredReport
 
 PAPER_SETS = {"imagenet": "ImageNet", "food101": "Food-101"}

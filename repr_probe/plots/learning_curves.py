@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from repr_probe.errors import InputError
-from repr_probe.plots.figures import new_figure, save_figure
+from repr_probe.plots.figures import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -111,9 +111,6 @@ def mean_and_sd(lines: Sequence[Line], name: str = "a setting") -> tuple[np.ndar
         raise InputError(f"the runs of a setting must have places in common; those of {name} have none")
     values = np.array([[line[place] for place in shared] for line in found])  # (n_runs, n_places)
     return np.array(shared), values.mean(0), values.std(0, ddof=1) if len(found) > 1 else None
-
-
-save_curves = save_figure  # the name by which older calls know it
 
 
 def _draw(ax: Axes, drawn: Drawn, looks: Mapping[str, int], *, marks: bool) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from repr_probe.published.printed import PublishedRow, printed_rows
 
-PublishedSegmentation = PublishedRow
-
 
 def published_segmentation(dataset: str) -> tuple[PublishedRow, ...]:
     """The nine rows of Table II for "voc"; none for any other data set. The keys are pixel_accuracy and mean_iou, in percent.

@@ -15,14 +15,16 @@ _PROVENANCE = ("checkpoint", "architecture", "layer", "pool", "dataset", "split"
 
 
 def to_csv(reports: Sequence[MeasuredReport], published: Sequence[PublishedValues] = ()) -> str:
-    """Columns: name, source ("measured" or where it was published), provenance, counts, then key, key_low, key_high for each measure.
+    """Columns: name, source ("measured" or where it was published), provenance, counts, then key, key_low, key_high for each measure, and
+    key_se where a value of a report comes from sampled pairs.
 
     An undefined value is an empty field; a limit is inf or -inf. Angles are in degrees. Lines end with a line feed.
     """
     held = {key for report in reports for key in report.measures}
     keys = [key for key in DEFINITIONS if key in held]
     columns = ["name", "source", *_PROVENANCE, "n_samples", "n_features", "n_classes"]
-    columns += [column for key in keys for column in (key, f"{key}_low", f"{key}_high")]
+    sampled = {key for report in reports for key, one in report.measures.items() if one.standard_error is not None}
+    columns += [column for key in keys for column in (key, f"{key}_low", f"{key}_high", *([f"{key}_se"] if key in sampled else []))]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
@@ -52,4 +54,6 @@ def _measure_fields(key: str, measurement: Measurement | None) -> dict[str, obje
     fields: dict[str, object] = {key: repr(float(measurement.value))}
     if measurement.ci is not None:
         fields |= {f"{key}_low": repr(float(measurement.ci[0])), f"{key}_high": repr(float(measurement.ci[1]))}
+    if measurement.standard_error is not None:
+        fields[f"{key}_se"] = repr(float(measurement.standard_error))
     return fields

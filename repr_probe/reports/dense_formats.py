@@ -17,14 +17,14 @@ from repr_probe.reports.markdown import markdown_escape
 from repr_probe.reports.safe_text import pad, printable
 
 if TYPE_CHECKING:
-    from repr_probe.published.table2 import PublishedSegmentation
+    from repr_probe.published.printed import PublishedRow
     from repr_probe.reports.dense_report import DenseReport
 
 DASH = "—"
 _HEADS = ("", "features", *(f"{head} (%)" for head in MEASURES.values()))
 
 
-def to_text(report: DenseReport, published: Sequence[PublishedSegmentation] = ()) -> str:
+def to_text(report: DenseReport, published: Sequence[PublishedRow] = ()) -> str:
     """The table, the classes and the facts for a terminal."""
     tables = [(title, heads, rows) for title, heads, rows in _tables(report, published) if rows]
     parts = [f"{printable(report.name)} ({report.architecture}), dense probe on {printable(report.dataset)} {report.split}", *_facts(report)]
@@ -36,7 +36,7 @@ def to_text(report: DenseReport, published: Sequence[PublishedSegmentation] = ()
     return "\n".join([*parts, *([""] if notes else []), *notes])
 
 
-def to_markdown(report: DenseReport, published: Sequence[PublishedSegmentation] = ()) -> str:
+def to_markdown(report: DenseReport, published: Sequence[PublishedRow] = ()) -> str:
     parts = [f"## {markdown_escape(f'{report.name}: dense probe on {report.dataset} {report.split}')}"]
     parts.append("\n".join(f"- {markdown_escape(fact)}" for fact in (*_facts(report), *report.notes)))
     for title, heads, rows in _tables(report, published):
@@ -47,7 +47,7 @@ def to_markdown(report: DenseReport, published: Sequence[PublishedSegmentation] 
     return "\n\n".join(parts) + "\n"
 
 
-def to_latex(report: DenseReport, published: Sequence[PublishedSegmentation] = ()) -> str:
+def to_latex(report: DenseReport, published: Sequence[PublishedRow] = ()) -> str:
     """One booktabs table: measured rows, then the published ones under their own rule."""
     (_, heads, measured), (title, _, printed), _ = _tables(report, published)
     row = lambda cells: " & ".join(latex_escape(cell) for cell in cells) + r" \\"  # noqa: E731
@@ -61,7 +61,7 @@ def to_latex(report: DenseReport, published: Sequence[PublishedSegmentation] = (
     ])  # fmt: skip
 
 
-def to_csv(report: DenseReport, published: Sequence[PublishedSegmentation] = ()) -> str:
+def to_csv(report: DenseReport, published: Sequence[PublishedRow] = ()) -> str:
     """A line per row, shares in [0, 1]; published lines say so in `kind`, and their protocol is their own."""
     written = io.StringIO()
     table = csv.writer(written, lineterminator="\n")
@@ -76,7 +76,7 @@ def to_csv(report: DenseReport, published: Sequence[PublishedSegmentation] = ())
     return written.getvalue()
 
 
-Renderer = Callable[["DenseReport", "Sequence[PublishedSegmentation]"], str]
+Renderer = Callable[["DenseReport", "Sequence[PublishedRow]"], str]
 DENSE_RENDERERS: Mapping[str, Renderer] = {
     ".json": lambda report, published: report.to_json() + "\n",
     ".csv": to_csv,
@@ -94,13 +94,13 @@ def check_dense_suffix(path: str | Path) -> str:
     return suffix
 
 
-def write_dense(report: DenseReport, path: str | Path, published: Sequence[PublishedSegmentation] = ()) -> None:
+def write_dense(report: DenseReport, path: str | Path, published: Sequence[PublishedRow] = ()) -> None:
     """Write the report in the format of the path's suffix."""
     atomic_write(path, DENSE_RENDERERS[check_dense_suffix(path)](report, published))
 
 
 def _tables(
-    report: DenseReport, published: Sequence[PublishedSegmentation]
+    report: DenseReport, published: Sequence[PublishedRow]
 ) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:  # fmt: skip
     measured = [(row.name, str(row.n_features) if row.n_features else DASH, *(_percent(row.measures[key]) for key in MEASURES)) for row in report.rows]
     printed = [(line.method, DASH, *(line.printed.get(key, DASH) for key in MEASURES)) for line in published]

@@ -55,7 +55,7 @@ def geometry_report(
     preset: "paper" (Table III's columns), "default" (adds the corrections a reader needs) or "full" (every defined measure).
     pairs: "exact" (all pairs, by tiles, no N x N matrix) or a number of pairs to draw (the report then says so).
     population: what class-labelled intervals speak of: "classes" (delete-one-class jackknife) or "images".
-    device: where the pair pass runs ("auto": a GPU if there is one).
+    device: where the pair pass and, on a CUDA GPU, moments, cosine sums and spectra run ("auto": a GPU if there is one).
     matmul: products of the pair pass: "exact" (as good as float32), or "fast" (bfloat16 or TF32 where the processor has them and where
     they move the mean and the SD of angles by at most 1e-3 degree, measured and noted; else exact).
     ranks: the processes of a job that share the work (`repr_probe.ranks.joined`); call it in each of them with the same arguments.
@@ -85,7 +85,7 @@ def measured(
 ) -> tuple[GeometryReport, GeometryStates]:
     """The report on features that `as_features` has checked, and the states it was made from: spectra and paired differences need them again."""
     states = GeometryStates(features, options)
-    _announce(states, options.pairs, preset)
+    _announce(states, preset)
     said = {"preset": preset, "pairs": "exact" if options.pairs is None else options.pairs, "population": options.population,
             "intervals": options.intervals, "seed": options.seed, "nan_policy": nan_policy, "device": options.device,
             "matmul": options.matmul}  # fmt: skip
@@ -192,14 +192,11 @@ def resolve_device(device: str) -> str:
     return device
 
 
-def _announce(states: GeometryStates, n_pairs: int | None, preset: str) -> None:
-    """Say what exactness costs before paying it, when it is long."""
+def _announce(states: GeometryStates, preset: str) -> None:
+    """Say what moments, spectra and nearest rows cost before paying it, when it is long; the pair pass says it of itself (`announce_pass`)."""
     n, width = states.features.n_samples, min(states.features.n_features, states.features.n_samples)
-    n_ranks = states.options.ranks.world_size  # they share the pairs; nearest rows are the first one's
-    passes = (n_pairs is None) / n_ranks + _SEARCHES * (preset == "full")
-    seconds = (n * n * width * passes + 12.0 * n * width * width) / _FLOPS
+    seconds = (n * n * width * _SEARCHES * (preset == "full") / states.options.ranks.world_size + 12.0 * n * width * width) / _FLOPS
     if seconds > _SLOW_SECONDS and states.options.device == "cpu":
-        where = "two cores" if n_ranks == 1 else f"{n_ranks} processes with two cores each"
         size = f"{n} x {states.features.n_features}"
-        ways = ["pairs=M samples instead"] * (n_pairs is None) + ["preset='default' does without nearest rows"] * (preset == "full")
-        progress.note("; ".join([f"exact geometry of {size} takes about {seconds / 60:.0f} min or more on {where}", *ways]))
+        ways = ["preset='default' does without nearest rows"] * (preset == "full")
+        progress.note("; ".join([f"geometry of {size} takes about {seconds / 60:.0f} min or more on two cores, beside its pairs", *ways]))

@@ -36,7 +36,7 @@ SECTIONS = {
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in one place of a table. value: "0.123", "82.17°", "—".  interval: "[0.119, 0.127]" or "".
+    """What stands in one place of a table. value: "0.123", "82.17°", "—".  interval: "[0.119, 0.127]", "[82.15, 82.19] SE 0.0102" or "".
 
     population: "images" or "classes": what the interval speaks of.  reason: why there is no value.
     """
@@ -89,6 +89,15 @@ def number_text(value: float, definition: Definition) -> str:
     return text.lstrip("-") if value == 0 else f"{value:.1e}"
 
 
+def error_text(value: float) -> str:
+    """A standard error with two digits.
+
+    >>> error_text(0.08012), error_text(12.3), error_text(0.0)
+    ('0.080', '12', '0.0')
+    """
+    return f"{value:#.2g}".rstrip(".")
+
+
 def cell_of(measurement: Measurement | None, definition: Definition) -> Cell:
     """The cell of one measurement; None (the report does not hold it) is a dash with that reason."""
     if measurement is None:
@@ -102,6 +111,8 @@ def cell_of(measurement: Measurement | None, definition: Definition) -> Cell:
     if measurement.ci is not None:
         low, high = (number_text(end, definition) for end in measurement.ci)
         interval, population = f"[{low}, {high}]", measurement.population or ""
+    if measurement.standard_error is not None:
+        interval = f"{interval} SE {error_text(measurement.standard_error)}".lstrip()
     return Cell(number_text(measurement.value, definition) + unit, interval, population)
 
 

@@ -68,19 +68,20 @@ def _single(lines: Sequence[Line], width: int) -> list[str]:
     symbols = max([cells(line.definition.symbol) for line in lines], default=0)
     values = max([cells(line.cells[0].value) for line in lines], default=0)
     intervals = max([cells(line.cells[0].interval) for line in lines] + [len("95 % interval")])
-    start = symbols + values + intervals + len("  ↓  ") + 2 + len("  classes  ")
+    populations = max([cells(line.cells[0].population) for line in lines] + [len("classes")])
+    start = symbols + values + intervals + len("  ↓  ") + 2 + populations + 4
     printed: list[str] = []
     section = ""
     for line in lines:
         if line.section != section:
-            heads = f"{pad(line.section, symbols + 5 + values)}  {pad('95 % interval', intervals)}  over     definition"
+            heads = f"{pad(line.section, symbols + 5 + values)}  {pad('95 % interval', intervals)}  {pad('over', populations)}  definition"
             title = line.section if printed else heads
             printed += [*([""] if printed else []), title, "─" * width]
             section = line.section
         cell = line.cells[0]
         fixed = (
             f"{pad(line.definition.symbol, symbols)}  {line.arrow or ' '}  {pad(cell.value, values, right=True)}  "
-            f"{pad(cell.interval, intervals)}  {pad(cell.population, 7)}  "
+            f"{pad(cell.interval, intervals)}  {pad(cell.population, populations)}  "
         )
         if width - start >= _LEAST_ROOM:
             printed += _wrapped(line.definition.variant, width, fixed, hang=start)

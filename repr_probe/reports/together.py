@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from repr_probe.features.feature_set import Features
 from repr_probe.metrics.definitions import DEFINITIONS
+from repr_probe.metrics.neighbour_measures import search_together
+from repr_probe.metrics.pass_cost import announce_pass
 from repr_probe.metrics.states import GeometryStates
 from repr_probe.reports.geometry_report import GeometryReport
 from repr_probe.reports.versions import library_versions
@@ -17,7 +19,7 @@ from repr_probe.reports.versions import library_versions
 _LOOKED_AT = 64  # rows that stand for all when processes compare what they have read
 
 
-def built_together(states: GeometryStates, keys: Iterable[str], build: Callable[[], GeometryReport]) -> GeometryReport:
+def built_together(states: GeometryStates, keys: Sequence[str], build: Callable[[], GeometryReport]) -> GeometryReport:
     """What `build` makes of the states once all ranks have done their share of the passes that `keys` need.
 
     Every rank gets the report; all but the first without the centroid matrix. Raises InputError on all where they read different features.
@@ -26,8 +28,13 @@ def built_together(states: GeometryStates, keys: Iterable[str], build: Callable[
     if ranks.world_size == 1:
         return build()
     versions = library_versions()
-    ranks.require_alike(features=_summary(states.features), versions=" ".join(f"{name} {versions[name]}" for name in sorted(versions)))
-    states.run_together(angles=states.options.pairs is None and any("pairs" in DEFINITIONS[key].needs for key in keys))
+    ranks.require_alike(features=_summary(states.features), **{f"version_of_{name}": version for name, version in versions.items()})
+    angles = states.options.pairs is None and any("pairs" in DEFINITIONS[key].needs for key in keys)
+    _ = states.lengths  # the processes meet for them; what follows is the first one's alone
+    if angles and ranks.is_first:
+        announce_pass(states)
+    search_together(states, keys)
+    states.run_together(angles=angles)
     own: list[GeometryReport] = []
 
     def first() -> dict[str, Any]:
