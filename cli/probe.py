@@ -37,6 +37,7 @@ from .options import (
 from .output import say
 
 if TYPE_CHECKING:
+    from repr_probe.reports.conditions import Condition
     from repr_probe.reports.probe_report import ProbeReport
 
 PROBES = "Probes"
@@ -165,9 +166,12 @@ def probe_command(
             ranks=ranks,
             **encoder,
         )
-    if not ranks.is_first:
-        return
-    _show(report, outputs, kind, published=not no_published)
+    if ranks.is_first:
+        _show(report, outputs, kind, published=not no_published)
+        _judge(report, conditions)
+
+
+def _judge(report: ProbeReport, conditions: tuple[Condition, ...]) -> None:
     from repr_probe.reports.probe_measures import probe_measures
 
     first = report.rows[0]

@@ -13,7 +13,7 @@ from repr_probe.encoders.architectures import resolve_architecture
 from repr_probe.encoders.devices import resolve_device
 from repr_probe.encoders.encoder import Encoder
 from repr_probe.encoders.input_spec import overridden
-from repr_probe.encoders.opening import library_versions, open_checkpoint, resize_network, try_out
+from repr_probe.encoders.opening import Opened, library_versions, open_checkpoint, resize_network, try_out
 from repr_probe.encoders.overrides import read_overrides
 from repr_probe.encoders.pooling import check_pool
 from repr_probe.encoders.projector import projector_of
@@ -87,9 +87,8 @@ def load_encoder(
     opened.module.to(place)
     pooled, own_pool = try_out(opened, spec, place)
     identity, notes = opened.identity, opened.notes
-    if pool is None and opened.fitted is not None:
-        pool = stated_pool(opened.fitted.arguments, opened.module, own_pool)
-        notes = notes if pool is None else (*notes, f"pooled by {pool}, as args.gp in the file says; --pool says otherwise")
+    if pool is None and (pool := _pool_of_file(opened, own_pool)) is not None:
+        notes = (*notes, f"pooled by {pool}, as args.gp in the file says; --pool says otherwise")
     if opened.architecture.library == "code":  # the name does not say what the code is
         identity = {**identity, "trial": fingerprint(pooled)}
         notes = (*notes, *scores_note(opened.module, trial_images(spec)[:1].to(place)))
@@ -108,6 +107,10 @@ def load_encoder(
     if pool is not None:
         encoder.features(trial_images(spec)[:1], [encoder.default_layer])  # a pooling the network does not have is refused now
     return encoder
+
+
+def _pool_of_file(opened: Opened, own_pool: str | None) -> str | None:
+    return None if opened.fitted is None else stated_pool(opened.fitted.arguments, opened.module, own_pool)
 
 
 def _check_belongs(checkpoint: str | Path, adapted: ImageEncoder | None, weights: Mapping[str, Any], output: str | None) -> None:
