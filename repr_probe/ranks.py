@@ -166,10 +166,11 @@ class Ranks:
         with self._company():
             dist.all_gather_object(said, facts)
         for rank, other in enumerate(said):
-            for name, text in other.items():
-                if text != said[0][name]:
+            for name in {**said[0], **other}:
+                first, text = said[0].get(name, "none"), other.get(name, "none")
+                if text != first:
                     what = name.replace("_", " ")
-                    raise InputError(f"{what} must be the same in every process; got {said[0][name]} in process 0 and {text} in process {rank}")
+                    raise InputError(f"{what} must be the same in every process; got {first} in process 0 and {text} in process {rank}")
 
     @contextmanager
     def _company(self) -> Iterator[None]:

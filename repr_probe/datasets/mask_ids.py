@@ -31,7 +31,7 @@ def count_ids(masks: Sequence[Path]) -> dict[int, int]:
 
 
 def n_classes_of(counts: Mapping[int, int], *, void: int, where: Path) -> int:
-    """How many classes these ids are: 0 ... n - 1, each of them there.
+    """How many classes these ids are: 0 ... n - 1, each of them there (void may be one of them, which is then never counted).
 
     Raises DatasetError where there is no pixel beside the void, where there is one class alone, and where ids are left out: an id of 77
     may be a class, a second void or a shade of grey, and only a person knows.
@@ -39,13 +39,14 @@ def n_classes_of(counts: Mapping[int, int], *, void: int, where: Path) -> int:
     ids = [value for value in counts if value != void]
     if not ids:
         raise DatasetError(f"masks must have a pixel that is not void ({void}); got none in {where}")
-    stray = ids if ids[0] != 0 else next((ids[place + 1 :] for place, (one, other) in enumerate(pairwise(ids)) if other != one + 1), [])
+    seen = sorted([*ids, void]) if void in counts and 0 <= void < ids[-1] else ids  # a void among the classes leaves no gap
+    stray = seen if seen[0] != 0 else next((seen[place + 1 :] for place, (one, other) in enumerate(pairwise(seen)) if other != one + 1), [])
     if stray:
-        raise DatasetError(_left_out(ids, stray, counts, where, void_is_free=void not in counts))
+        raise DatasetError(_left_out(seen, stray, counts, where, void_is_free=void not in counts))
     if len(ids) == 1:
         beside = f" beside void {void} ({_share([void], counts)} of the pixels)" if void in counts else ""
-        raise DatasetError(f"masks must hold two classes or more; got 0 alone{beside} in {where}; --classes and --ignore-index say what ids mean")
-    return len(ids)
+        raise DatasetError(f"masks must hold two classes or more; got {ids[0]} alone{beside} in {where}; say --classes or --ignore-index")
+    return ids[-1] + 1
 
 
 def _left_out(ids: Sequence[int], stray: Sequence[int], counts: Mapping[int, int], where: Path, *, void_is_free: bool) -> str:
@@ -60,4 +61,5 @@ def _left_out(ids: Sequence[int], stray: Sequence[int], counts: Mapping[int, int
 
 
 def _share(ids: Sequence[int], counts: Mapping[int, int]) -> str:
-    return f"{100 * sum(counts[each] for each in ids) / sum(counts.values()):.2g} %"
+    share = 100 * sum(counts[each] for each in ids) / sum(counts.values())
+    return f"{share:.2g} %" if share < 99.5 else f"{share:.0f} %"

@@ -163,7 +163,7 @@ def _lines(inspection: Inspection) -> list[str]:
     rows: list[tuple[str, str]] = [("checkpoint", f"{inspection.name}{_size_text(facts.get('bytes'))}")]
     if "n_samples" in facts:
         rows += _feature_rows(facts)
-    elif "format" in facts:
+    elif "reader" in facts:
         rows.append(("kind", f"{facts['format']}, read by: {facts['reader']}"))
         program = facts["program"]
         rows.append(("written by", f"{program['name']} ({program['reason']})" if program else "not recognised"))

@@ -61,6 +61,7 @@ def _why_scores(module: nn.Module, name: str, made: torch.Tensor | None, output:
     """What speaks for scores beside the layer being linear ("": its name, or nothing); None where it is not what makes the features, or no decision."""
     if made is None or made.shape != output.shape:
         return None
+    made, output = _plain(made), _plain(output)
     if any(torch.allclose(squashed, output) for squashed in (made.softmax(1), made.log_softmax(1))):
         return ", a softmax behind it"
     # What a linear layer gives is handed on as it stands; the mean of maps may be taken in another order.
@@ -70,7 +71,8 @@ def _why_scores(module: nn.Module, name: str, made: torch.Tensor | None, output:
     if stated is not None:
         return f", as its {stated} says"
     word = next((part for part in reversed(name.split(".")) if not part.isdigit()), "")
-    return "" if DECIDES.search(word) or (linear and not FEATURES.search(word)) else None
+    makes_features = FEATURES.search(word) or "proj" in name.lower()
+    return "" if DECIDES.search(word) or (linear and not makes_features) else None
 
 
 def _way_out(module: nn.Module, image: torch.Tensor, name: str, given: torch.Tensor | None) -> str:
@@ -99,4 +101,9 @@ def _is(output: object, given: torch.Tensor | None, layer: str, tokens: Tokens, 
         pooled = pool_output(output, layer=layer, batch=1, tokens=tokens, channels_last=channels_last, pool=None)
     except UsageError:
         return False
-    return pooled.shape == given.shape and torch.allclose(pooled, given)
+    return pooled.shape == given.shape and torch.allclose(_plain(pooled), _plain(given))
+
+
+def _plain(values: torch.Tensor) -> torch.Tensor:
+    """A network may cast, or move, what its last layer gives."""
+    return values.float().cpu()

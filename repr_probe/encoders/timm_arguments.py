@@ -50,15 +50,17 @@ def stated_pool(args: Mapping[str, Any], module: nn.Module, own_pool: str | None
     own_pool: which pooling the network's own is, measured.  Raises CheckpointError (E_ATTRIBUTE) for one that cannot be taken here.
     """
     stated = args.get("gp")
-    if stated is None or stated == _own_word(module) or (stated in POOLS and POOLS[stated] == own_pool):
+    own, asked = _own_word(module), POOLS.get(stated) if isinstance(stated, str) else None
+    if stated is None or stated == own or (asked is not None and asked in (own_pool, POOLS.get(own or ""))):
         return None
-    if own_pool is None or stated not in POOLS:
+    if own_pool is None or asked is None:
+        another = "choose another: --pool avg, or " if own_pool is not None else ""
         raise CheckpointError(
-            f"args.gp in the file must be a pooling that is rebuilt here; got {printable(stated)}; choose another: --pool avg, or load its weights "
+            f"args.gp in the file must be a pooling that is rebuilt here; got {printable(stated)}; {another}load its weights "
             "into your own class: --arch module:callable --allow-code",
             code="E_ATTRIBUTE",
         )
-    return POOLS[stated]
+    return asked
 
 
 def _own_word(module: nn.Module) -> str | None:

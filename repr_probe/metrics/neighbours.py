@@ -117,12 +117,14 @@ class _Tiles:
     def merge(self, tile: _Tile, columns: torch.Tensor, start: int) -> None:
         """Put one more block of the bank into the best keys of these queries."""
         room = self.rooms.get()
-        cosines = self.cosines(tile, columns, start, room)
-        keys = None if tile.best.shape[1] < self.k else _above(cosines, tile.worst, start)
-        if keys is None:
-            keys = _keys(*_largest(cosines, self.k, start))
-        tile.add(keys, self.k)
-        self.rooms.put(room)
+        try:
+            cosines = self.cosines(tile, columns, start, room)
+            keys = None if tile.best.shape[1] < self.k else _above(cosines, tile.worst, start)
+            if keys is None:
+                keys = _keys(*_largest(cosines, self.k, start))
+            tile.add(keys, self.k)
+        finally:
+            self.rooms.put(room)  # or the other threads would wait for it for ever
 
     def cosines(self, tile: _Tile, columns: torch.Tensor, start: int, room: torch.Tensor) -> torch.Tensor:
         """(queries of the tile, columns), -inf where a query is the column itself; written into `room`."""

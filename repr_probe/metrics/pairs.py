@@ -10,7 +10,6 @@ import numpy as np
 from repr_probe import progress
 from repr_probe.metrics.angle_sums import AnglePass, AngleSums
 from repr_probe.metrics.fused.fused_pass import FusedPass, fused_pass
-from repr_probe.metrics.fused.rectangles import Rectangle
 from repr_probe.metrics.kept_sums import KeptSums
 from repr_probe.metrics.products import Product, fastest_product
 from repr_probe.metrics.rows import Rows
@@ -19,7 +18,7 @@ from repr_probe.ranks import ALONE, Ranks
 BLOCK = 1024
 _SUPER = 4  # blocks of rows held while the columns stream past once
 _RACE_TILES = 16
-_FUSED_PAIRS = 1 << 31  # from here on a kernel repays its compilation
+FUSED_PAIRS = 1 << 31  # from here on a kernel repays its compilation
 _AHEAD = 8  # rectangles that a GPU may be behind what progress says
 
 
@@ -33,9 +32,10 @@ def angle_pass(rows: Rows, codes: np.ndarray, groups: np.ndarray, *, shift: floa
     keep: folder in which a pass of more than some minutes keeps its sums, to go on from there when it was stopped.
     Cost: N² D flops and N²/2 arccos over all ranks; memory of each: two tiles, a few blocks of rows, 8 sums a row.
     """
+    shift = float(np.degrees(np.float64(np.float32(np.radians(shift)))))  # tiles of float32 subtract it without rounding
     sums, n = AngleSums(rows, codes, groups, shift, kernel, device, block), len(rows)
     fused = None
-    if sums.device.type == "cuda" and n * (n - 1) // 2 >= _FUSED_PAIRS:
+    if sums.device.type == "cuda" and n * (n - 1) // 2 >= FUSED_PAIRS:
         fused = fused_pass(rows, codes, groups, shift=shift, kernel=kernel, device=sums.device, matmul=matmul, ranks=ranks)
     how = f"{device} {matmul} {fused.how if fused else ''} {ranks.rank} of {ranks.world_size}"
     kept = KeptSums(keep, sums.key(how), sums.additive())
@@ -97,15 +97,15 @@ def _settle(sums: AngleSums, fused: FusedPass, product: Product) -> None:
         return
     with progress.task("angles near 0 or 180 degrees, in float64", len(refused)) as advance:
         for rectangle in refused:
-            left = product.prepare(sums.unit(rectangle.rows))
-            for columns in _pieces(rectangle, sums.block**2 // len(rectangle.rows)):
-                sums.add(rectangle.rows, columns, left, product.prepare(sums.unit(columns)), product)
+            for rows in _pieces(rectangle.rows, sums.block):
+                left = product.prepare(sums.unit(rows))
+                for columns in _pieces(rectangle.columns, sums.block**2 // len(rows)):
+                    sums.add(rows, columns, left, product.prepare(sums.unit(columns)), product)
             advance(1)
 
 
-def _pieces(rectangle: Rectangle, width: int) -> Iterator[range]:
-    columns = rectangle.columns
-    return (columns[start : start + width] for start in range(0, len(columns), width))
+def _pieces(whole: range, width: int) -> Iterator[range]:
+    return (whole[start : start + width] for start in range(0, len(whole), width))
 
 
 def dealt(n_blocks: int, ranks: Ranks) -> Iterator[tuple[range, range]]:

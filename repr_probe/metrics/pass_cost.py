@@ -10,7 +10,7 @@ import numpy as np
 
 from repr_probe import progress
 from repr_probe.files.atomic import readable_bytes
-from repr_probe.metrics.pairs import BLOCK, angle_pass
+from repr_probe.metrics.pairs import BLOCK, FUSED_PAIRS, angle_pass
 from repr_probe.metrics.rows import Rows
 from repr_probe.progress import SLOW_SECONDS, duration
 
@@ -42,6 +42,9 @@ def announce_pass(states: GeometryStates) -> None:
     Where several processes share the states, one of them may ask once `states.lengths` is known, for which they meet.
     """
     index = states.order[0]
+    n_pairs, on_gpu = len(index) * (len(index) - 1) // 2, states.options.device.partition(":")[0] == "cuda"
+    if on_gpu and n_pairs >= FUSED_PAIRS:
+        return  # the kernel that takes it is many times quicker than the tiles that could be tried here
     if "angles" in states.__dict__ or float(len(index)) ** 2 * (states.space.n_features + _BESIDE_PRODUCT) < _WORTH_TRYING:
         return
     cost = pass_cost(states)

@@ -139,15 +139,36 @@ def _settled(bank: _Lifted, queries: _Lifted, k: int, own: np.ndarray | None, de
     for start in range(0, len(queries), step):
         which = np.arange(start, min(start + step, len(queries)))
         part = queries.select(which)
-        places = _candidates(bank, part, wanted, None if own is None else own[which], device)
-        distances = np.sqrt(squared_distances(part.plain, bank.plain, places))
-        distances, places = _ranked(distances, places, _UNIT if bank.unit else 0.0)
+        distances, places = _ranked(*_measured(bank, part, k, wanted, None if own is None else own[which], device), _noise(bank))
         scores[which], index[which] = -0.5 * distances[:, :k] ** 2, places[:, :k]
     return Neighbours(scores, index)
 
 
-def _candidates(bank: _Lifted, queries: _Lifted, wanted: int, own: np.ndarray | None, device: str) -> np.ndarray:
-    """(n, wanted) rows of the bank with the largest float64 scores, the lower ones of equals."""
+def _measured(bank: _Lifted, queries: _Lifted, k: int, count: int, own: np.ndarray | None, device: str) -> tuple[np.ndarray, np.ndarray]:
+    """(distances, rows of the bank), each (n, count or more), with the k nearest among them.
+
+    In a tight cluster more rows than `count` may share one score; candidates are added until the cut does not run through such a tie, unless
+    the tied ones that are known are equally far, as copies of a row are.
+    """
+    most = len(bank) - (own is not None)
+    while True:
+        places, scores = _candidates(bank, queries, count, own, device)
+        distances = np.sqrt(squared_distances(queries.plain, bank.plain, places))
+        least, kth = scores.min(axis=1, keepdims=True), -np.partition(-scores, k - 1, axis=1)[:, k - 1]
+        tied = scores == least
+        nearest, farthest = np.where(tied, distances, np.inf).min(axis=1), np.where(tied, distances, -np.inf).max(axis=1)
+        cut_in_tie = (kth <= least[:, 0] + 1.0) & (farthest > nearest * (1.0 + _EQUAL) + _noise(bank))
+        if count >= most or not cut_in_tie.any():
+            return distances, places
+        count = min(4 * count, most)
+
+
+def _noise(bank: _Lifted) -> float:
+    return _UNIT if bank.unit else 0.0
+
+
+def _candidates(bank: _Lifted, queries: _Lifted, wanted: int, own: np.ndarray | None, device: str) -> tuple[np.ndarray, np.ndarray]:
+    """(n, wanted) rows of the bank with the largest float64 scores, the lower ones of equals; and these scores, in steps of the grid."""
     import torch
 
     tiles = [_Best(queries.block(start, min(start + _QUERIES, len(queries))), None if own is None else own[start : start + _QUERIES], device)
@@ -156,7 +177,7 @@ def _candidates(bank: _Lifted, queries: _Lifted, wanted: int, own: np.ndarray | 
         columns = torch.from_numpy(bank.block(start, min(start + _BANK, len(bank)))).to(device)
         for tile in tiles:
             tile.add(columns, start, wanted)
-    return np.concatenate([tile.place.cpu().numpy() for tile in tiles])
+    return np.concatenate([tile.place.cpu().numpy() for tile in tiles]), np.concatenate([tile.scores.cpu().numpy() for tile in tiles])
 
 
 class _Best:

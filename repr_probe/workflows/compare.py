@@ -72,7 +72,7 @@ def compare(
         check_used(entries, {**{name: images[name] for name in _OF_IMAGES}, **given}, population)
         name_apart(entries)
         wanted = chosen_parts(entries, parts)
-        refuse_early(entries, wanted, given, allow=allow)
+        refuse_early(entries, wanted, {**given, "device": device}, allow=allow)
         work = ComparisonWork(entries, wanted, {**images, **running, **given}, dtype=dtype, train_split=train_split, population=population)
         return work.comparison(allow=allow, paired=paired)
 

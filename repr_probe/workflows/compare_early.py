@@ -43,4 +43,4 @@ def _input_of(entry: Entry, loading: Mapping[str, Any]) -> Any:
         return entry.source.input.to_dict()
     from repr_probe.encoders.load import load_encoder
 
-    return load_encoder(entry.source, device="cpu", **loading).input.to_dict()
+    return load_encoder(entry.source, **loading).input.to_dict()

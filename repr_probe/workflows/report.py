@@ -84,6 +84,8 @@ def report(
     keys = {"features_key": features_key, "labels_key": labels_key}
     if probe and dataset is None:
         raise UsageError("--with probe must go with --dataset and checkpoints; got features or result files")
+    if not probe and train_split != "train":
+        raise UsageError(f"--train-split must go with --with probe; got {train_split!r} without it")
     measuring = {"seed": seed, "device": device}
     with using_home(store), each_note_once():
         drawing: dict[str, Any] = {"images": {**images, "seed": seed}, "encoder": checked_options(encoder), "device": device}

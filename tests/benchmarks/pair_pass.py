@@ -92,8 +92,8 @@ def main() -> None:
                     result = angle_pass(rows, codes, groups, shift=89.0, **options)
                 times[kind] = time.perf_counter() - start
                 mean, std = result.mean_and_std()
-                print(f"{kind}: {times[kind]:.2f} s, {times[kind] / bare:.2f} x the bare product by {name} ({bare:.2f} s); mean {mean:.6f}, SD {std:.6f}"
-                      f"; RssAnon {watch.peak - before:.0f} MB above {before:.0f} MB", flush=True)  # fmt: skip
+                print(f"{kind}: {times[kind]:.2f} s, {times[kind] / bare:.2f} x the product by {name} ({bare:.2f} s); mean {mean:.6f}, SD {std:.6f}; "
+                      f"RssAnon {watch.peak - before:.0f} MB above {before:.0f} MB", flush=True)  # fmt: skip
             found.append([times["exact"] / bare, times["with uniformity"] / bare, times["exact"] / times["fast"]])
     size, median = f"{arguments.rows} x {arguments.features}", np.median(found, axis=0)
     print(f"{size}: pair pass / fastest bare product {median[0]:.2f} (with uniformity {median[1]:.2f}); fast products {median[2]:.2f} times as fast")

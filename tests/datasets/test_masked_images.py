@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from repr_probe.datasets.mask_ids import count_ids
+from repr_probe.datasets.mask_ids import count_ids, n_classes_of
 from repr_probe.datasets.masked_images import read_mask
 from repr_probe.datasets.open_masked import open_masked_images
 from repr_probe.datasets.voc import VOC_CLASSES
@@ -168,7 +168,7 @@ def test_ids_beyond_a_gap_are_refused_with_their_share(folder, values, text):
         ([[0, 1], [77, 77]], r"got 0 to 1 and then 77 \(50 % .*pass --classes 78 where every id is a class, --ignore-index 77 where 77 is void, or"),
         ([[0, 0], [2, 2]], r"got 0 and then 2 \(50 %"),
         ([[1, 1], [2, 255]], r"got no 0 but 1, 2 \(75 % .*pass --classes 3 where every id is a class, or correct"),
-        ([[0, 0], [255, 0]], r"masks must hold two classes or more; got 0 alone beside void 255 \(25 % of the pixels\) in .*; --classes and"),
+        ([[0, 0], [255, 0]], r"masks must hold two classes or more; got 0 alone beside void 255 \(25 % of the pixels\) in .*; say --classes"),
         ([[0, 0], [0, 0]], r"masks must hold two classes or more; got 0 alone in"),
         ([[255, 255]], r"masks must have a pixel that is not void \(255\); got none in"),
     ],
@@ -239,3 +239,10 @@ def test_camvid_is_read_as_it_lies():
     train, test = open_masked_images(Path(root) / "camvid", ignore_index=11)
     assert (len(train), len(test), train.n_classes) == (90, 60, 11)
     assert test.mask(0).shape == (192, 256)
+
+
+def test_a_void_among_the_classes_leaves_no_gap(tmp_path):
+    assert n_classes_of({0: 10, 1: 5, 2: 5}, void=0, where=tmp_path) == 3
+    assert n_classes_of({0: 10, 1: 5, 2: 5}, void=1, where=tmp_path) == 3
+    with pytest.raises(DatasetError, match=r"got no 0 but 1, 2 \(100 % of the pixels\)"):
+        n_classes_of({1: 5, 2: 5}, void=255, where=tmp_path)

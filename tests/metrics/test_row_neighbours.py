@@ -96,3 +96,12 @@ def test_distances_keep_their_digits(monkeypatch):
     np.testing.assert_allclose(squared_distances(Rows(x[own]), Rows(x), index), expected, rtol=1e-14)
     monkeypatch.setattr(row_neighbours, "_NUMBERS", 50)
     np.testing.assert_allclose(squared_distances(Rows(x[own]), Rows(x), index), expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("spread", [1e-6, 3e-7, 1e-7, 1e-8])
+def test_clusters_so_tight_that_all_their_rows_share_a_score(spread: float) -> None:
+    values = np.repeat(np.eye(3, 8), 40, axis=0) + spread * np.random.default_rng(0).standard_normal((120, 8))
+    found = np.concatenate([index for _, index in nearest_rows(Rows(values), 2)])
+    apart = np.linalg.norm(values[:, None] - values[None], axis=2)
+    np.fill_diagonal(apart, np.inf)
+    assert np.array_equal(np.sort(found, axis=1), np.sort(np.argsort(apart, axis=1)[:, :2], axis=1))

@@ -58,8 +58,8 @@ class FusedPass:
 
     @property
     def how(self) -> str:
-        """What the sums depend on besides rows and classes, and how they are cut."""
-        return f"fused {self.choice.mode} {self.choice.tiling} {self.plan}"
+        """How the sums are cut, and in what numbers; not in what tiles, which a race decides anew each time."""
+        return f"fused {self.choice.mode.name} {self.plan.height} x {self.plan.block}"
 
     def wait(self) -> None:
         """Until the device has done what it was given."""
