@@ -32,7 +32,6 @@ def angle_pass(rows: Rows, codes: np.ndarray, groups: np.ndarray, *, shift: floa
     keep: folder in which a pass of more than some minutes keeps its sums, to go on from there when it was stopped.
     Cost: N² D flops and N²/2 arccos over all ranks; memory of each: two tiles, a few blocks of rows, 8 sums a row.
     """
-    shift = float(np.degrees(np.float64(np.float32(np.radians(shift)))))  # tiles of float32 subtract it without rounding
     sums, n = AngleSums(rows, codes, groups, shift, kernel, device, block), len(rows)
     fused = None
     if sums.device.type == "cuda" and n * (n - 1) // 2 >= FUSED_PAIRS:
